@@ -1,0 +1,51 @@
+# `make audit` and `make test` need Python 3.11 or newer and nothing else: each makes .venv and
+# installs there what it needs, at the versions of constraints.txt. An installation is repeated
+# only when pyproject.toml or constraints.txt is newer than the stamp it left.
+
+PYTHON ?= python3
+JOBS ?= 2
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help audit test bench soak lint clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+audit: .venv/.core  ## verify the whole catalogue and say what held and what failed
+	$(BIN)/mechkit audit
+
+test: .venv/.test  ## run the tests; skips are printed, warnings are errors
+	$(BIN)/python -m pytest -n $(JOBS)
+
+bench: .venv/.core  ## measure speed
+	$(BIN)/python -m benchmarks
+
+soak: .venv/.core  ## the audit for longer, with fresh seeds
+	$(BIN)/mechkit audit --soak
+
+lint: .venv/.dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove .venv, builds and caches
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.exit("mechkit needs Python 3.11 or newer, and $(PYTHON) is %d.%d: run make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.core: .venv/.created pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+.venv/.test: .venv/.created pyproject.toml constraints.txt
+	$(PIP) --editable '.[test]'
+	@touch .venv/.core $@
+
+.venv/.dev: .venv/.created pyproject.toml constraints.txt
+	$(PIP) --editable '.[dev]'
+	@touch .venv/.core .venv/.test $@
