@@ -1,0 +1,35 @@
+"""What can go wrong, said once: every message gives the value, what was expected, and a remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class MechkitError(Exception):
+    """Base of every error that mechkit raises on purpose (the command line exits with 2)."""
+
+
+class InputError(MechkitError, ValueError):
+    """An argument, a file or a declaration is not what it must be."""
+
+
+class RuleError(MechkitError):
+    """A rule misbehaved: it raised, returned NaN or a wrong shape, changed its input, …
+
+    `profile` holds the reports of the one profile on which it did, shape (agents, ...), or None
+    where no single profile is to blame.
+    """
+
+    def __init__(self, message: str, *, profile: Any = None) -> None:
+        super().__init__(message)
+        self.profile = profile
+
+
+class RuleTimeout(MechkitError):
+    """A rule did not return within the time that the caller gave."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise InputError(message) unless the condition holds."""
+    if not condition:
+        raise InputError(message)

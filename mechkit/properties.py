@@ -1,0 +1,473 @@
+"""What should hold, as signed margins.
+
+A property is one value in one place: its statement, its source, the settings to which it applies,
+and checks. A check pairs a family of cases (`deviations`) with a margin on its views: ≥ 0 where the
+property holds, and how far it fails where not, in the unit of what is compared. The same margin
+runs on floats in the search, on rationals in the exact replay, and on symbols in a proof.
+
+θ: true types, r: reports, x(r): allocation, p_i(r): what agent i pays,
+u_i(θ_i; r) = v_i(θ_i, x(r)) − p_i(r).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mechkit.deviations import (
+    MAX_OPPONENTS,
+    Cycle,
+    Deviation,
+    Interim,
+    Newcomer,
+    Scaling,
+    Split,
+    Swap,
+    View,
+)
+from mechkit.errors import InputError
+from mechkit.settings import Array, Setting, values
+from mechkit.spaces import Space, level_weights
+
+Margin = Callable[[Any], Array]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A margin on the views of a family: view -> (batch,) or (batch, k), every entry ≥ 0.
+
+    exercised(view) -> bool (batch,): the rows in which anything was at stake; where something was
+    allocated, by default.
+    """
+
+    family: str
+    margin: Margin
+    exercised: Callable[[Any], Array] | None = None
+
+
+@dataclass(frozen=True)
+class Property:
+    """Something a mechanism may claim.
+
+    checks(setting): all of which must hold. excuse(setting): why the property does not apply, or
+    None. tie_free: claimed only where the rule compares no equal report-dependent numbers.
+    unit: of the margin. slug: one word for file names and the command line is `name` itself.
+    """
+
+    name: str
+    statement: str
+    source: str
+    checks: Callable[[Setting], tuple[Check, ...]]
+    excuse: Callable[[Setting], str | None] = lambda setting: None
+    tie_free: bool = False
+    unit: str = "money"
+
+
+def always(*checks: Check) -> Callable[[Setting], tuple[Check, ...]]:
+    """The same checks whatever the setting."""
+    return lambda setting: checks
+
+
+# Excuses -----------------------------------------------------------------------------------------
+
+
+def _several_agents(setting: Setting) -> str | None:
+    return None if setting.agents > 1 else "there is one agent only"
+
+
+def _single_parameter(setting: Setting) -> str | None:
+    if setting.quantity is None:
+        return "types have several parameters: see cyclic_monotone"
+    if setting.report_space.coordinates != ():
+        return "reports are not single numbers"
+    return None
+
+
+def _zero_one(setting: Setting) -> str | None:
+    if (why := _single_parameter(setting)) is not None:
+        return why
+    if setting.reports is not None:
+        return "reports live in another space than values, so no report is a price"
+    return None if setting.binary else "allocations are not 0 or 1"
+
+
+def _multi_parameter(setting: Setting) -> str | None:
+    if setting.types.coordinates == ():
+        return "types are single numbers: see monotone"
+    return "values depend on the others' types" if setting.interdependent else None
+
+
+def _nobody_buys(setting: Setting) -> str | None:
+    return "everybody sells" if setting.sellers.all() else None
+
+
+def _peers(setting: Setting) -> str | None:
+    if len(set(setting.roles)) == setting.agents:
+        return "no two agents have the same role"
+    return None
+
+
+def _has_bundles(setting: Setting) -> str | None:
+    if not setting.personal:
+        return "the outcome is common to all: there is no own bundle to compare"
+    return _peers(setting)
+
+
+def _alike(setting: Setting) -> str | None:
+    if (why := _peers(setting)) is not None:
+        return why
+    low, high = setting.report_space.low, setting.report_space.high
+    for role in dict.fromkeys(setting.roles):
+        mine = [i for i, r in enumerate(setting.roles) if r == role]
+        for bound in (low, high):
+            if (bound[mine] != bound[mine[0]]).any():
+                return f"agents of role {role} have different types to report"
+    if any(
+        callable(p) or (isinstance(p, Space) and p.agents == setting.agents)
+        for p in setting.public.values()
+    ):
+        return "public information tells the agents apart"
+    return None
+
+
+def _can_split(setting: Setting) -> str | None:
+    if (why := _nobody_buys(setting)) is not None:
+        return why
+    if setting.joint_value is None or setting.resize is None:
+        return "identities are fixed in this setting"
+    if setting.reports is not None or any(callable(p) for p in setting.public.values()):
+        return "what a split identity would report or reveal is not defined"
+    return None
+
+
+def _scales(setting: Setting) -> str | None:
+    if (why := _single_parameter(setting)) is not None:
+        return why
+    if setting.sellers.any():
+        return "there are sellers"
+    return None if not setting.report_space.low.any() else "bids cannot be scaled: 0 is not a bid"
+
+
+def _finite_scalar(setting: Setting) -> str | None:
+    if setting.interdependent:
+        return "values depend on the others' types"
+    if setting.public and set(setting.lotteries) != set(setting.public):
+        return "public information would have to be averaged out"
+    if setting.types.coordinates != () or setting.reports is not None:
+        return "exact expectations need types that are single numbers, reported as such"
+    if level_weights(setting.types, setting.prior) is None:
+        return None  # estimated
+    levels = setting.types.levels[0]  # type: ignore[index]
+    count = len(levels or ()) ** (setting.agents - 1)
+    return None if count <= MAX_OPPONENTS else f"{count} profiles of the others: too many to sum"
+
+
+# Margins -----------------------------------------------------------------------------------------
+
+
+def _own_gain(view: Deviation) -> Array:
+    return -view.gain(view.who[0])
+
+
+def _total(view: View) -> Array:
+    return view.before.payments.sum(axis=-1)
+
+
+def _sign(setting: Setting, agent: int) -> int:
+    return -1 if setting.sellers[agent] else 1
+
+
+def _monotone(view: Deviation) -> Array:
+    (i,) = view.who
+    sign = _sign(view.setting, i)
+    truth, lie = view.reports[:, i] * sign, view.lied[:, i] * sign
+    rise = view.after.quantity[:, i] - view.before.quantity[:, i]
+    return np.where(lie > truth, rise, np.where(lie < truth, -rise, 0))
+
+
+def _critical(view: Deviation) -> Array:
+    """A winner pays between every losing and every winning report; a loser pays nothing."""
+    (i,) = view.who
+    sign = _sign(view.setting, i)
+    before, after = view.before.quantity[:, i], view.after.quantity[:, i]
+    price = view.before.payments[:, i]
+    gap = view.lied[:, i] * sign - price
+    won = np.where(after >= 1, gap, np.where(after <= 0, -gap, 0))
+    lost = np.where(before <= 0, -np.abs(price), 0)
+    return np.where(before >= 1, won, lost)
+
+
+def _won_or_lost(view: Deviation) -> Array:
+    (i,) = view.who
+    before = view.before.quantity[:, i]
+    return ((before >= 1) | (before <= 0)) & view.before.trades
+
+
+def _envy(view: View) -> Array:
+    """(batch, pairs): own utility minus what the peer's bundle and payment would give."""
+    setting, types = view.setting, view.types
+    margins = []
+    for i in range(setting.agents):
+        for j in range(setting.agents):
+            if i == j or setting.roles[i] != setting.roles[j]:
+                continue
+
+            def swapped(x: Array, p: Array, public: Any, i: int = i, j: int = j) -> Array:
+                bundles = (x * 1).copy()
+                bundles[:, i] = x[:, j]
+                return values(setting, types, bundles, public)[:, i] - p[:, j]
+
+            margins.append(view.before_utility[:, i] - view.before.mean(swapped))
+    return np.stack(margins, axis=-1)
+
+
+def _distance(a: Array, b: Array) -> Array:
+    """The largest absolute difference within each row, (batch,)."""
+    gap = np.abs(a * 1 - b * 1)
+    return np.max(np.reshape(gap, (gap.shape[0], -1)), axis=-1)
+
+
+def _anonymous(view: Swap) -> Array:
+    i, j = view.who
+    order = np.arange(view.setting.agents)
+    order[[i, j]] = order[[j, i]]
+    x, y = view.before.allocation, view.after.allocation
+    moved = x[:, order] if view.setting.personal else x
+    return -np.maximum(
+        _distance(moved, y), _distance(view.before.payments[:, order], view.after.payments)
+    )
+
+
+def _non_bossy(view: Deviation) -> Array:
+    (i,) = view.who
+    x, y = view.before.allocation * 1, view.after.allocation * 1
+    p, q = view.before.payments, view.after.payments
+    own = np.abs(p[:, i] - q[:, i])
+    rows = (x[:, i : i + 1], y[:, i : i + 1]) if view.setting.personal else (x, y)
+    own = np.maximum(own, _distance(*rows))
+    # Rounding must not hide a change: floats call "unchanged" what differs by a dust of 1e-12.
+    dust = 1e-12 * view.setting.types.scale if isinstance(p, np.ndarray) else 0
+    return np.where(own <= dust, -np.maximum(_distance(x, y), _distance(p, q)), 0)
+
+
+def _gains(view: Deviation) -> Array:
+    return np.stack([view.gain(i) for i in view.who], axis=-1)
+
+
+def _group(view: Deviation) -> Array:
+    return -np.min(_gains(view), axis=-1)
+
+
+def _strong_group(view: Deviation) -> Array:
+    gains = _gains(view)
+    least, most = np.min(gains, axis=-1), np.max(gains, axis=-1)
+    dust = 1e-12 * view.setting.types.scale if isinstance(gains, np.ndarray) else 0
+    return np.where(least >= -dust, -most, -least)
+
+
+def _cycle(view: Cycle) -> Array:
+    (i,) = view.who
+    total: Any = 0
+    for k, (types, _, outcome) in enumerate(view.steps):
+        *_, following = view.steps[(k + 1) % len(view.steps)]
+        total = total + outcome.values(types)[:, i] - following.values(types)[:, i]
+    return total
+
+
+def _raised(view: Deviation) -> Array:
+    (i,) = view.who
+    flat = (view.lied[:, i] >= view.reports[:, i]) * 1
+    up = np.min(np.reshape(flat, (flat.shape[0], -1)), axis=-1) > 0
+    change = view.after.payments.sum(axis=-1) - _total(view)
+    if view.setting.sellers[i]:
+        return change * 0
+    return np.where(up, change, 0)
+
+
+def _joined(view: Newcomer) -> Array:
+    return view.after.payments.sum(axis=-1) - _total(view)
+
+
+def _scaled(view: Scaling) -> Array:
+    return np.where(view.inside, -_distance(view.before.allocation, view.after.allocation), 0)
+
+
+def _interim_trades(view: Interim) -> Array:
+    return view.before.trades
+
+
+# The table ---------------------------------------------------------------------------------------
+
+
+def _resizable(setting: Setting, *checks: Check) -> tuple[Check, ...]:
+    fixed = setting.resize is None or any(callable(p) for p in setting.public.values())
+    return checks[:1] if fixed else checks
+
+
+_TABLE = (
+    Property(
+        "feasible",
+        "every allocation keeps the setting's constraints",
+        "the setting",
+        always(Check("profile", lambda view: view.before.slack)),
+        unit="allocation",
+    ),
+    Property(
+        "ir",
+        "no truthful agent is worse off than by staying away (ex post)",
+        "Myerson 1981",
+        always(Check("profile", lambda view: view.before_utility)),
+    ),
+    Property(
+        "ic",
+        "no agent gains by misreporting, whatever the others report (dominant strategies)",
+        "Gibbard 1973; Green & Laffont 1977",
+        always(Check("deviation", _own_gain)),
+    ),
+    Property(
+        "ex_post_nash",
+        "no agent gains by misreporting while the others report truthfully",
+        "Bergemann & Morris 2005",
+        lambda setting: (Check("nash" if setting.apart else "deviation", _own_gain),),
+    ),
+    Property(
+        "bic",
+        "no agent gains by misreporting in expectation over the others' prior",
+        "d'Aspremont & Gérard-Varet 1979",
+        always(Check("interim", lambda v: v.truth_value - v.lie_value, _interim_trades)),
+        _finite_scalar,
+    ),
+    Property(
+        "interim_ir",
+        "no truthful agent expects to be worse off than by staying away",
+        "d'Aspremont & Gérard-Varet 1979",
+        always(Check("interim", lambda view: view.truth_value, _interim_trades)),
+        _finite_scalar,
+    ),
+    Property(
+        "weak_budget_balance",
+        "the payments sum to no less than zero",
+        "Myerson & Satterthwaite 1983",
+        always(Check("profile", _total)),
+    ),
+    Property(
+        "strong_budget_balance",
+        "the payments sum to zero",
+        "Myerson & Satterthwaite 1983",
+        always(Check("profile", lambda view: -np.abs(_total(view)))),
+    ),
+    Property(
+        "no_positive_transfers",
+        "no buyer is paid",
+        "Nisan et al. 2007, definition 9.18",
+        always(Check("profile", lambda view: view.before.payments[:, ~view.setting.sellers])),
+        _nobody_buys,
+    ),
+    Property(
+        "monotone",
+        "a better report never lowers one's own allocation",
+        "Myerson 1981",
+        always(Check("deviation", _monotone)),
+        _single_parameter,
+        unit="allocation",
+    ),
+    Property(
+        "critical_payment",
+        "a winner pays the least report with which it wins, and a loser nothing",
+        "Nisan et al. 2007, theorem 9.36",
+        always(Check("deviation", _critical, _won_or_lost)),
+        _zero_one,
+    ),
+    Property(
+        "cyclic_monotone",
+        "over no cycle of one agent's types would swapping allocations raise their total value",
+        "Rochet 1987",
+        always(Check("cycle 2", _cycle), Check("cycle 3", _cycle)),
+        _multi_parameter,
+    ),
+    Property(
+        "anonymous",
+        "swapping two agents' reports swaps their outcomes, wherever the rule meets no tie",
+        "Moulin 1988",
+        always(Check("swap", _anonymous)),
+        _alike,
+        tie_free=True,
+    ),
+    Property(
+        "envy_free",
+        "no truthful agent prefers the bundle and payment of another in its role",
+        "Foley 1967",
+        always(Check("profile", _envy)),
+        _has_bundles,
+    ),
+    Property(
+        "non_bossy",
+        "nobody changes another's outcome by a report that leaves its own outcome unchanged",
+        "Satterthwaite & Sonnenschein 1981",
+        always(Check("deviation", _non_bossy)),
+        _several_agents,
+    ),
+    Property(
+        "group_ic",
+        "no coalition can misreport so that every member strictly gains",
+        "Green & Laffont 1979",
+        always(Check("coalition", _group)),
+        _several_agents,
+    ),
+    Property(
+        "strong_group_ic",
+        "no coalition can misreport so that one member gains and none loses",
+        "Moulin 1999",
+        always(Check("coalition", _strong_group)),
+        _several_agents,
+    ),
+    Property(
+        "collusion_proof",
+        "no coalition gains in sum by misreporting (with side payments)",
+        "Green & Laffont 1979",
+        always(Check("coalition", lambda view: -_gains(view).sum(axis=-1))),
+        _several_agents,
+    ),
+    Property(
+        "false_name_proof",
+        "nobody gains by taking part as two identities",
+        "Yokoo, Sakurai & Matsubara 2004",
+        always(Check("split", lambda view: -view.gain)),
+        _can_split,
+    ),
+    Property(
+        "revenue_monotone",
+        "raising a bid or adding a bidder never lowers the sum of the payments",
+        "Rastegari, Condon & Leyton-Brown 2011",
+        lambda setting: _resizable(
+            setting, Check("deviation", _raised), Check("newcomer", _joined)
+        ),
+        _nobody_buys,
+    ),
+    Property(
+        "adverse_selection_free",
+        "scaling every performance bid by a common factor never changes who wins",
+        "Arnosti, Beck & Milgrom 2016",
+        always(Check("scaling", _scaled)),
+        _scales,
+        unit="allocation",
+    ),
+)
+
+PROPERTIES: dict[str, Property] = {p.name: p for p in _TABLE}
+
+
+def select(names: Iterable[str] | str | None) -> list[Property]:
+    """The properties of these names, in the order of the table; all for None."""
+    if names is None:
+        return list(PROPERTIES.values())
+    wanted = names.replace(",", " ").split() if isinstance(names, str) else list(names)
+    unknown = [name for name in wanted if name not in PROPERTIES]
+    if unknown or not wanted:
+        raise InputError(
+            f"properties {unknown or wanted}: expected some of {', '.join(PROPERTIES)}"
+        )
+    return [p for name, p in PROPERTIES.items() if name in wanted]

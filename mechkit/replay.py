@@ -1,0 +1,294 @@
+"""Floats find, Fractions decide: a case played in exact arithmetic, and the sign of its margin.
+
+The mechanism, its setting and the margin run unchanged on `proofs` arrays of rationals; exp, log and
+roots become enclosures whose sign must be decided. A rule that only runs on floats is opaque: its
+outputs at a float point then count, and only a failure of at least 1e-9 of the setting's scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from mechkit import deviations as d
+from mechkit.deviations import Case
+from mechkit.errors import MechkitError, RuleTimeout
+from mechkit.mechanism import Mechanism
+from mechkit.properties import Property
+from mechkit.spaces import contains
+from mechkit.verdict import Counterexample, Played
+from proofs import Interval, Ties, Undecided, exact, precision, simplest, values
+
+OPAQUE_GAIN = 1e-9
+PRECISIONS = (128, 512)
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """Why a mechanism cannot run in exact arithmetic."""
+
+    reason: str
+
+
+def rationalised(case: Case, mechanism: Mechanism) -> Iterator[Case]:
+    """Exact versions of a one-row float case, the simplest numbers first.
+
+    Coarse denominators keep ties and thick violations; fine ones keep thin violations.
+    """
+    makers: list[Callable[[float], Fraction]] = [
+        lambda x: Fraction(x).limit_denominator(10),
+        lambda x: Fraction(x).limit_denominator(100),
+        simplest_of,
+        lambda x: Fraction(x).limit_denominator(10_000),
+        Fraction,
+    ]
+    seen: set[tuple[Any, ...]] = set()
+    homes = d.slots(mechanism, case)
+    for maker in makers:
+        arrays = {}
+        for key, array in case.arrays.items():
+            made = np.empty(array.shape, dtype=object)
+            for at, x in np.ndenumerate(array):
+                made[at] = maker(float(x))
+            arrays[key] = _snapped(made, homes[key])
+        key = tuple(x for a in arrays.values() for x in a.ravel())
+        if key in seen:
+            continue
+        seen.add(key)
+        found = Case(case.family, case.who, arrays)
+        if valid(found, mechanism).all():
+            yield found
+
+
+def simplest_of(x: float) -> Fraction:
+    return Fraction(simplest(x))
+
+
+def _snapped(made: np.ndarray, slot: d.Slot) -> np.ndarray:
+    """Coordinates with levels take the nearest of them exactly."""
+    if slot.space.levels is None:
+        return made
+    flat = made.reshape(*made.shape[:2], slot.space.size)
+    for c, level in enumerate(slot.space.levels):
+        if level is not None:
+            for at in np.ndindex(*flat.shape[:2]):
+                x = flat[(*at, c)]
+                flat[(*at, c)] = min(level, key=lambda v, x=x: abs(v - x))  # type: ignore[misc]
+    return flat.reshape(made.shape)
+
+
+def valid(case: Case, mechanism: Mechanism) -> np.ndarray:
+    """Which rows of an exact case lie in the spaces of its slots, bool (batch,)."""
+    ok = np.ones(case.batch, dtype=bool)
+    for key, slot in d.slots(mechanism, case).items():
+        ok &= contains(slot.space, case.arrays[key], slot.owners)
+    return ok
+
+
+def margins(
+    mechanism: Mechanism, prop: Property, check: int, case: Case
+) -> list[Fraction | Interval | None]:
+    """The exact margin of each row: the least entry; None where an enclosure cannot decide it.
+
+    For properties claimed away from ties, rows in which the rule meets a tie have margin 0.
+    Raises whatever the rule raises in exact arithmetic.
+    """
+    if prop.tie_free:
+        return [
+            _tie_free(mechanism, prop, check, case.rows(slice(k, k + 1))) for k in range(case.batch)
+        ]
+    last: Undecided | None = None
+    for bits in PRECISIONS:
+        with precision(bits):
+            try:
+                return _margins(mechanism, prop, check, case, lambda a: exact(a))
+            except Undecided as undecided:
+                last = undecided
+    if case.batch == 1:
+        return [None]
+    assert last is not None
+    rows = (case.rows(slice(k, k + 1)) for k in range(case.batch))
+    return [margins(mechanism, prop, check, row)[0] for row in rows]
+
+
+def _margins(
+    mechanism: Mechanism, prop: Property, check: int, case: Case, lift: Callable[[Any], Any]
+) -> list[Fraction | Interval | None]:
+    lifted = Case(case.family, case.who, {k: lift(a) for k, a in case.arrays.items()})
+    view = d.view(mechanism, lifted)
+    raw = prop.checks(mechanism.setting)[check].margin(view)
+    found = np.asarray(values(raw) if not isinstance(raw, np.ndarray) else raw, dtype=object)
+    return [_least(row) for row in found.reshape(case.batch, -1)]
+
+
+def _tie_free(
+    mechanism: Mechanism, prop: Property, check: int, case: Case
+) -> Fraction | Interval | None:
+    algebra = Ties()
+    try:
+        found = _margins(mechanism, prop, check, case, lambda a: exact(a, algebra=algebra))
+    except Undecided:
+        return None
+    return Fraction(0) if algebra.tied else found[0]
+
+
+def _least(row: np.ndarray) -> Fraction | Interval | None:
+    """The least entry of a margin, if its sign is decided: one below zero, or all above."""
+    exactly = [Fraction(x) if isinstance(x, bool | int | np.integer) else x for x in row]
+    below = [x for x in exactly if negative(x)]
+    if not below and any(negative(x) is None for x in exactly):
+        return None
+    return min(below or exactly, key=float)
+
+
+def negative(margin: Any) -> bool | None:
+    """Whether a margin is below zero; None where an enclosure straddles it."""
+    if margin is None:
+        return None
+    try:
+        return bool(margin < 0)
+    except Undecided:
+        return None
+
+
+def float_margin(mechanism: Mechanism, prop: Property, check: int, case: Case) -> float:
+    """The margin of a one-row case in floats, the mechanism run on that row alone."""
+    arrays = {k: np.asarray(a, dtype=float) for k, a in case.arrays.items()}
+    view = d.view(mechanism, Case(case.family, case.who, arrays))
+    margin = prop.checks(mechanism.setting)[check].margin(view)
+    return float(np.min(np.asarray(margin, dtype=float)))
+
+
+def opacity(mechanism: Mechanism, case: Case) -> Opaque | None:
+    """Whether the rules run in exact arithmetic at all, tried on a float profile."""
+    try:
+        first = next(rationalised(case, mechanism), None)
+        if first is None:
+            return None
+        with precision(PRECISIONS[0]):
+            lifted = Case(first.family, first.who, {k: exact(a) for k, a in first.arrays.items()})
+            view = d.view(mechanism, lifted)
+            values_of(view.before.payments)
+            values_of(view.before.allocation)
+    except (Undecided, RuleTimeout):
+        return None
+    except Exception as error:
+        return Opaque(f"{type(error).__name__}: {error}")
+    return None
+
+
+def values_of(array: Any) -> np.ndarray:
+    """The numbers of an exact array, or of a plain one that a rule returned as a constant."""
+    if isinstance(array, np.ndarray):
+        return exact_constants(array)
+    return np.asarray(values(array), dtype=object)
+
+
+def exact_constants(array: np.ndarray) -> np.ndarray:
+    return np.asarray(values(exact(array)), dtype=object)
+
+
+def confirm(
+    mechanism: Mechanism, prop: Property, check: int, case: Case
+) -> tuple[Case, Any, str, str] | None:
+    """Decide a float candidate (one row): (exact case, margin, arithmetic, note), or None.
+
+    Several rationalisations are tried. A rule that raises in exact arithmetic only is opaque, and
+    then the float point itself is the witness.
+    """
+    note = ""
+    for candidate in rationalised(case, mechanism):
+        try:
+            margin = margins(mechanism, prop, check, candidate)[0]
+        except (RuleTimeout, MemoryError):
+            raise
+        except Exception as error:
+            note = f"{type(error).__name__}: {error}"
+            break
+        if negative(margin):
+            arithmetic = "interval" if isinstance(margin, Interval) else "exact"
+            return candidate, margin, arithmetic, ""
+    if not note:
+        return None
+    return confirm_float(mechanism, prop, check, case, note)
+
+
+def confirm_float(
+    mechanism: Mechanism, prop: Property, check: int, case: Case, note: str
+) -> tuple[Case, Any, str, str] | None:
+    """The verdict of floats, for an opaque rule."""
+    least = OPAQUE_GAIN * mechanism.setting.types.scale
+    point = Case(
+        case.family,
+        case.who,
+        {k: np.asarray(a, dtype=float) for k, a in case.arrays.items()},
+    )
+    try:
+        margin = float_margin(mechanism, prop, check, point)
+    except MechkitError:
+        return None
+    if not margin <= -least:
+        return None
+    return point, margin, "float64", note
+
+
+def counterexample(
+    mechanism: Mechanism,
+    prop: Property,
+    check: int,
+    case: Case,
+    arithmetic: str,
+    note: str = "",
+) -> Counterexample:
+    """The record of a confirmed one-row case, with what happened at every profile it compares."""
+    if arithmetic == "float64":
+        margin: Any = float_margin(mechanism, prop, check, case)
+        view = d.view(mechanism, case)
+        return _record(mechanism, prop, check, case, view, margin, arithmetic, note, np.asarray)
+    with precision(PRECISIONS[-1]):
+        margin = margins(mechanism, prop, check, case)[0]
+        lifted = Case(case.family, case.who, {k: exact(a) for k, a in case.arrays.items()})
+        view = d.view(mechanism, lifted)
+        return _record(mechanism, prop, check, case, view, margin, arithmetic, note, values_of)
+
+
+def _record(
+    mechanism: Mechanism,
+    prop: Property,
+    check: int,
+    case: Case,
+    view: Any,
+    margin: Any,
+    arithmetic: str,
+    note: str,
+    read: Callable[[Any], np.ndarray],
+) -> Counterexample:
+    profiles: dict[str, Played] = {}
+    for label, (reports, outcome, types) in view.played.items():
+        same = outcome.setting.agents == mechanism.setting.agents
+        profiles[label] = Played(
+            reports=read(reports)[0],
+            allocation=read(outcome.allocation)[0],
+            payments=read(outcome.payments)[0],
+            utilities=read(outcome.utility(types))[0] if same else None,
+        )
+    last = list(profiles.values())[-1]
+    return Counterexample(
+        property=prop.name,
+        mechanism=mechanism.name,
+        types=case.arrays["types"][0],
+        reports=last.reports,
+        agents=case.who,
+        gain=-margin,
+        unit=prop.unit,
+        arithmetic=arithmetic,
+        profiles=profiles,
+        public={k: read(v)[0] for k, v in view.public.items()},
+        case=case,
+        check=check,
+        note=note,
+    )

@@ -1,0 +1,113 @@
+"""Loading mechanisms: FILE.py:NAME, or a catalogue key; and the hash that pins one down.
+
+A witness or a result names its mechanism by a reference and the SHA-256 of what it was declared in,
+so that replaying against something else is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from mechkit.catalogue import entry_of, keys
+from mechkit.errors import InputError
+from mechkit.mechanism import Mechanism
+
+
+@dataclass(frozen=True)
+class Source:
+    """A mechanism with where it came from."""
+
+    mechanism: Mechanism
+    reference: str
+    digest: str
+
+
+def load(reference: str) -> Source:
+    """The mechanism of FILE.py:NAME or of a catalogue key.
+
+    NAME is a Mechanism, or a function without arguments that returns one. Raises InputError for
+    anything else, naming what is there instead.
+    """
+    if ".py" in reference:
+        return _from_file(reference)
+    entry = entry_of(reference)
+    file = inspect.getsourcefile(inspect.unwrap(entry.make)) or inspect.getsourcefile(type(entry))
+    assert file is not None
+    return Source(entry.make(), reference, digest(Path(file)))
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file's text."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _from_file(reference: str) -> Source:
+    text, colon, name = reference.rpartition(":")
+    if not colon or not text.endswith(".py"):
+        text, name = reference, ""
+    path = Path(text)
+    if not path.is_file():
+        raise InputError(
+            f"{text}: no such file; give FILE.py:NAME with a path from here, or a catalogue key "
+            f"(`mechkit list` shows {len(keys())})"
+        )
+    module = _module(path)
+    offered = [
+        key
+        for key, value in vars(module).items()
+        if isinstance(value, Mechanism) and not key.startswith("_")
+    ]
+    if not name:
+        if len(offered) != 1:
+            raise InputError(
+                f"{path} declares {len(offered)} mechanisms ({', '.join(offered) or 'none'}): say "
+                f"which, {path}:NAME"
+            )
+        name = offered[0]
+    if not hasattr(module, name):
+        raise InputError(
+            f"{path} has no {name}; it declares {', '.join(offered) or 'no Mechanism'}"
+        )
+    found = getattr(module, name)
+    if not isinstance(found, Mechanism) and callable(found):
+        try:
+            found = found()
+        except Exception as error:
+            raise InputError(f"{path}:{name}() raised {type(error).__name__}: {error}") from error
+    if not isinstance(found, Mechanism):
+        raise InputError(
+            f"{path}:{name} is a {type(found).__name__}, expected a Mechanism or a function that "
+            "returns one"
+        )
+    return Source(found, f"{path.as_posix()}:{name}", digest(path))
+
+
+def _module(path: Path) -> object:
+    name = f"_mechkit_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        line = f", line {frames[-1].lineno}" if frames else ""
+        raise InputError(
+            f"{path}{line} does not import: {type(error).__name__}: {error}; run it with Python to "
+            "see the whole trace"
+        ) from error
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+    return module

@@ -1,0 +1,412 @@
+"""Where types and reports live: a box, thinned by finite levels or linear constraints.
+
+A space describes one profile, an array of shape (agents, *coordinates). Bounds and levels are kept
+as exact rationals, because every witness is checked against them exactly; the search uses their
+float images. Linear constraints A·t ≤ b hold for each agent's own flattened type t (non-increasing
+marginal values, say), never across agents: a type space is a product.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mechkit.errors import InputError, require
+from proofs import simplest
+
+Number = int | float | Fraction
+MAX_GRID = 2_000_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Space:
+    """A product of agents' type sets; made by `box`.
+
+    shape: (agents, *coordinates). low, high: object arrays of Fractions of that shape.
+    levels: for each flattened coordinate of one agent, the finite set of its values, or None.
+    constraints: (A, b) in Fractions with A·t ≤ b for each agent's flattened type t, or None.
+    """
+
+    shape: tuple[int, ...]
+    low: np.ndarray
+    high: np.ndarray
+    levels: tuple[tuple[Fraction, ...] | None, ...] | None = None
+    constraints: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def agents(self) -> int:
+        return self.shape[0]
+
+    @property
+    def coordinates(self) -> tuple[int, ...]:
+        """The shape of one agent's type: () for a number."""
+        return self.shape[1:]
+
+    @cached_property
+    def size(self) -> int:
+        """How many numbers one agent's type has."""
+        return int(np.prod(self.coordinates, dtype=int))
+
+    @cached_property
+    def low_float(self) -> np.ndarray:
+        return self.low.astype(float)
+
+    @cached_property
+    def high_float(self) -> np.ndarray:
+        return self.high.astype(float)
+
+    @cached_property
+    def span(self) -> np.ndarray:
+        return self.high_float - self.low_float
+
+    @cached_property
+    def scale(self) -> float:
+        """The largest absolute bound: what a float margin is small or large against."""
+        return float(max(np.abs(self.low_float).max(), np.abs(self.high_float).max())) or 1.0
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether every coordinate has finitely many values."""
+        return self.levels is not None and all(level is not None for level in self.levels)
+
+    @cached_property
+    def floats(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The constraints as float arrays."""
+        if self.constraints is None:
+            return None
+        a, b = self.constraints
+        return a.astype(float), b.astype(float)
+
+    @cached_property
+    def centre(self) -> np.ndarray:
+        """A point well inside the constraints, (agents, size): the ball centre of Chebyshev."""
+        middle = ((self.low_float + self.high_float) / 2).reshape(self.agents, -1)
+        if self.floats is None:
+            return middle
+        from scipy.optimize import linprog
+
+        a, b = self.floats
+        norms = np.linalg.norm(a, axis=1)
+        centres = []
+        for low, high in zip(
+            self.low_float.reshape(self.agents, -1),
+            self.high_float.reshape(self.agents, -1),
+            strict=True,
+        ):
+            eye = np.eye(self.size)
+            rows = np.vstack([np.c_[a, norms], np.c_[eye, np.ones(self.size)]])
+            rows = np.vstack([rows, np.c_[-eye, np.ones(self.size)]])
+            found = linprog(
+                np.r_[np.zeros(self.size), -1.0],
+                A_ub=rows,
+                b_ub=np.r_[b, high, -low],
+                bounds=[(None, None)] * self.size + [(0, None)],
+            )
+            require(
+                found.status == 0,
+                f"the type space is empty: no type in [{low}, {high}] meets the constraints "
+                f"A·t ≤ b with b = {b}; relax them or widen the box",
+            )
+            centres.append(found.x[:-1])
+        return np.array(centres)
+
+
+def box(
+    agents: int,
+    *coordinates: int,
+    low: Any = 0,
+    high: Any = 1,
+    levels: Any = None,
+    constraints: tuple[Any, Any] | None = None,
+) -> Space:
+    """A box [low, high] for each coordinate of each agent's type.
+
+    low, high: numbers, or arrays that broadcast to (agents, *coordinates); finite, low ≤ high.
+    levels: a finite set of values for every coordinate (numbers), or one entry per flattened
+        coordinate, each a set of values or None for a continuous one.
+    constraints: (A, b): A·t ≤ b for each agent's flattened type t.
+    """
+    require(
+        isinstance(agents, int | np.integer) and agents >= 1,
+        f"agents = {agents!r}: expected an integer of at least 1",
+    )
+    shape = (int(agents), *(int(c) for c in coordinates))
+    require(all(c >= 1 for c in shape), f"shape {shape}: every extent must be at least 1")
+    lows, highs = _fractions(low, shape, "low"), _fractions(high, shape, "high")
+    bad = np.argwhere(lows > highs)
+    if len(bad):
+        at = tuple(int(k) for k in bad[0])
+        raise InputError(
+            f"low = {lows[at]} is above high = {highs[at]} at {at}: swap them or widen the box"
+        )
+    size = int(np.prod(shape[1:], dtype=int))
+    return Space(
+        shape=shape,
+        low=lows,
+        high=highs,
+        levels=_levels(levels, size, lows, highs),
+        constraints=_constraints(constraints, size),
+    )
+
+
+def _fraction(x: Any, what: str) -> Fraction:
+    try:
+        return Fraction(x) if isinstance(x, int | Fraction | str) else simplest(float(x))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{what} = {x!r}: expected a finite number ({error})") from None
+
+
+def _fractions(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
+    raw = np.asarray(x, dtype=object)
+    exact = np.empty(raw.shape, dtype=object)
+    for at, entry in np.ndenumerate(raw):
+        exact[at] = _fraction(entry, what)
+    try:
+        return np.array(np.broadcast_to(exact, shape), dtype=object)
+    except ValueError:
+        raise InputError(
+            f"{what} has shape {exact.shape}, which does not broadcast to {shape}: "
+            "give a number, or one for every agent and coordinate"
+        ) from None
+
+
+def _levels(
+    levels: Any, size: int, low: np.ndarray, high: np.ndarray
+) -> tuple[tuple[Fraction, ...] | None, ...] | None:
+    if levels is None:
+        return None
+    entries = list(levels)
+    nested = any(entry is None or np.ndim(entry) > 0 for entry in entries)
+    per = entries if nested else [entries] * size
+    require(
+        len(per) == size,
+        f"levels has {len(per)} entries for {size} coordinates: give one set for all, or one each",
+    )
+    out: list[tuple[Fraction, ...] | None] = []
+    least, most = low.max(), high.min()
+    for entry in per:
+        if entry is None:
+            out.append(None)
+            continue
+        values = tuple(sorted({_fraction(v, "level") for v in entry}))
+        require(bool(values), "an empty set of levels: give at least one value")
+        require(
+            values[0] >= low.min() and values[-1] <= high.max(),
+            f"levels {[str(v) for v in values]} leave the box [{least}, {most}]: widen low and high",
+        )
+        out.append(values)
+    return tuple(out)
+
+
+def _constraints(given: tuple[Any, Any] | None, size: int) -> tuple[np.ndarray, np.ndarray] | None:
+    if given is None:
+        return None
+    a, b = np.asarray(given[0], dtype=object), np.asarray(given[1], dtype=object)
+    require(
+        a.ndim == 2 and a.shape[1] == size and b.shape == (a.shape[0],),
+        f"constraints A of shape {a.shape} and b of shape {b.shape}: expected (k, {size}) and (k,)",
+    )
+    return _fractions(a, a.shape, "A"), _fractions(b, b.shape, "b")
+
+
+def repair(space: Space, points: np.ndarray, agents: Sequence[int] | None = None) -> np.ndarray:
+    """Move float points into the space: clip, snap to levels, pull towards the centre.
+
+    points: (batch, k, *coordinates), one column for each of `agents` (all of them by default);
+    columns may repeat an agent. Changed in place and returned.
+    """
+    index = slice(None) if agents is None else list(agents)
+    low, high = space.low_float[index], space.high_float[index]
+    np.clip(points, low, high, out=points)
+    if space.levels is None and space.floats is None:
+        return points
+    flat = points.reshape(*points.shape[:2], space.size)
+    if space.levels is not None:
+        for c, level in enumerate(space.levels):
+            if level is not None:
+                values = np.array(level, dtype=float)
+                at = np.searchsorted((values[1:] + values[:-1]) / 2, flat[..., c])
+                flat[..., c] = values[at]
+    elif space.floats is not None:
+        a, b = space.floats
+        centre = space.centre[index]
+        direction = flat - centre
+        step = direction @ a.T
+        room = b - centre @ a.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            most = np.where(step > room, room / step, 1.0).min(axis=-1)
+        pulled = most < 1
+        if pulled.any():
+            # A hair inside, so that rounding does not leave the space.
+            moved = centre + np.clip(most, 0, 1)[..., None] * (1 - 1e-12) * direction
+            flat[pulled] = moved[pulled]
+    points[...] = flat.reshape(points.shape)
+    return points
+
+
+def uniform(space: Space, rng: np.random.Generator, batch: int) -> np.ndarray:
+    """Types drawn uniformly, shape (batch, *space.shape): by rejection where constraints bind."""
+    if space.levels is not None and space.finite and space.constraints is None:
+        out = np.empty((batch, space.agents, space.size))
+        for c, level in enumerate(space.levels):
+            out[..., c] = rng.choice(np.array(level, dtype=float), size=(batch, space.agents))
+        return out.reshape(batch, *space.shape)
+    draws = space.low_float + space.span * rng.random((batch, *space.shape))
+    if space.levels is not None:
+        draws = repair(space, draws)
+    if space.constraints is None:
+        return draws
+    flat = draws.reshape(batch, space.agents, space.size)
+    for _ in range(10_000):
+        outside = ~_meets(space, flat)
+        left = int(outside.sum())
+        if not left:
+            return flat.reshape(batch, *space.shape)
+        fresh = space.low_float + space.span * rng.random((batch, *space.shape))
+        flat[outside] = repair_levels(space, fresh).reshape(flat.shape)[outside]
+    raise InputError(
+        "fewer than one in ten thousand uniform draws meets the constraints: give the setting "
+        "a prior that draws types inside them"
+    )
+
+
+def repair_levels(space: Space, points: np.ndarray) -> np.ndarray:
+    """Snap to levels where there are any; leave continuous coordinates alone."""
+    return repair(space, points) if space.levels is not None else points
+
+
+def _meets(space: Space, flat: np.ndarray) -> np.ndarray:
+    assert space.floats is not None
+    a, b = space.floats
+    return (flat @ a.T <= b + 1e-12 * space.scale).all(axis=-1)
+
+
+def contains(
+    space: Space, points: np.ndarray, agents: Sequence[int] | None = None, *, slack: float = 0.0
+) -> np.ndarray:
+    """Which rows lie in the space, exactly for Fractions (object arrays) and floats alike.
+
+    points: (batch, k, *coordinates), one column for each of `agents` (all by default).
+    slack: how far outside the bounds still counts, for float data.
+    """
+    index = slice(None) if agents is None else list(agents)
+    exact = points.dtype == object
+    low = (space.low if exact else space.low_float)[index]
+    high = (space.high if exact else space.high_float)[index]
+    axes = tuple(range(1, points.ndim))
+    inside = ((points >= low - slack) & (points <= high + slack)).astype(bool).all(axis=axes)
+    flat = points.reshape(*points.shape[:2], space.size)
+    if space.levels is not None:
+        for c, level in enumerate(space.levels):
+            if level is not None:
+                values = np.array(level, dtype=object if exact else float)
+                near = np.abs(flat[..., c, None] - values) <= slack
+                inside &= near.astype(bool).any(axis=-1).all(axis=-1)
+    if space.constraints is not None:
+        a, b = space.constraints if exact else space.floats  # type: ignore[misc]
+        left = np.einsum("bkc,rc->bkr", flat, a) if not exact else _exact_dot(flat, a)
+        inside &= (left <= b + slack).astype(bool).all(axis=(1, 2))
+    return inside
+
+
+def _exact_dot(flat: np.ndarray, a: np.ndarray) -> np.ndarray:
+    return (flat[:, :, None, :] * a).sum(axis=-1)
+
+
+def grid(space: Space, agent: int, points: int = 5) -> np.ndarray:
+    """All types of one agent on a grid, as Fractions, shape (k, *coordinates).
+
+    Coordinates with levels take all of them; a continuous one takes `points` equally spaced values,
+    the bounds included (the lower bound alone for points = 1).
+    """
+    require(points >= 1, f"points = {points}: a grid needs at least one point per coordinate")
+    lows, highs = space.low[[agent]].reshape(-1), space.high[[agent]].reshape(-1)
+    axes: list[list[Fraction]] = []
+    for c in range(space.size):
+        level = None if space.levels is None else space.levels[c]
+        if level is not None:
+            axes.append([v for v in level if lows[c] <= v <= highs[c]])
+        elif points == 1 or lows[c] == highs[c]:
+            axes.append([lows[c]])
+        else:
+            step = (highs[c] - lows[c]) / (points - 1)
+            axes.append([lows[c] + k * step for k in range(points)])
+    count = int(np.prod([len(axis) for axis in axes], dtype=float))
+    require(
+        count <= MAX_GRID,
+        f"a grid of {count} types: more than {MAX_GRID}; take fewer points per coordinate",
+    )
+    rows = np.array(list(itertools.product(*axes)), dtype=object).reshape(count, space.size)
+    if space.constraints is not None:
+        a, b = space.constraints
+        rows = rows[(_exact_dot(rows[:, None, :], a)[:, 0] <= b).astype(bool).all(axis=-1)]
+    return rows.reshape(-1, *space.coordinates)
+
+
+Prior = Any
+"""What a setting draws its types from: None (uniform), a frozen `scipy.stats` distribution, one for
+each agent, weights over the levels of a finite space, or `draw(rng, batch) -> types`."""
+
+
+def sampler(space: Space, prior: Prior) -> Callable[[np.random.Generator, int], np.ndarray]:
+    """The function that draws `batch` profiles of types from the prior; checks the prior first."""
+    if prior is None:
+        return lambda rng, batch: uniform(space, rng, batch)
+    if callable(prior) and not hasattr(prior, "rvs"):
+        return prior
+    weights = level_weights(space, prior)
+    if weights is not None:
+        values = np.array(space.levels[0], dtype=float)  # type: ignore[index]
+        chances = np.array(weights, dtype=float)
+        return lambda rng, batch: rng.choice(values, size=(batch, *space.shape), p=chances)
+    each = list(prior) if isinstance(prior, list | tuple) else [prior] * space.agents
+    require(
+        len(each) == space.agents and all(hasattr(d, "rvs") for d in each),
+        f"prior = {prior!r}: expected a frozen scipy.stats distribution, or a list of "
+        f"{space.agents} of them (one per agent), or weights over the levels, or a function "
+        "draw(rng, batch)",
+    )
+    for i, distribution in enumerate(each):
+        least, most = distribution.support()
+        low, high = space.low_float[i].min(), space.high_float[i].max()
+        require(
+            least >= low and most <= high,
+            f"the prior of agent {i} has support [{least}, {most}], outside the types "
+            f"[{low}, {high}]: widen low and high, or truncate the distribution",
+        )
+
+    def draw(rng: np.random.Generator, batch: int) -> np.ndarray:
+        columns = [
+            np.asarray(d.rvs(size=(batch, *space.coordinates), random_state=rng)) for d in each
+        ]
+        return np.stack(columns, axis=1).astype(float)
+
+    return draw
+
+
+def level_weights(space: Space, prior: Prior) -> tuple[Fraction, ...] | None:
+    """The exact weights of a finite prior over scalar levels (uniform for None), or None.
+
+    The weights are given in the order of the sorted levels, and must sum to one.
+    """
+    if not space.finite or space.size != 1 or space.levels is None:
+        return None
+    levels = space.levels[0]
+    assert levels is not None
+    if prior is None:
+        return tuple(Fraction(1, len(levels)) for _ in levels)
+    if not isinstance(prior, list | tuple | np.ndarray) or any(hasattr(p, "rvs") for p in prior):
+        return None
+    weights = tuple(_fraction(w, "prior weight") for w in prior)
+    require(
+        len(weights) == len(levels) and sum(weights) == 1 and min(weights) >= 0,
+        f"prior weights {[str(w) for w in weights]} over {len(levels)} levels: expected one "
+        "non-negative weight per level, summing to one",
+    )
+    return weights

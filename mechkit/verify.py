@@ -1,0 +1,396 @@
+"""One call: every property that applies to a mechanism, searched, replayed and reported.
+
+The work is cut into rounds; a round is a fixed list of self-contained pieces (`search.Piece`) for the
+families whose properties are still open, whatever the number of workers. Candidates are decided
+exactly in the order of the pieces. With a budget in evaluations the same seed therefore gives the
+same verdict on one core, on two, or on a cluster.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mechkit import deviations as d
+from mechkit import search
+from mechkit.deviations import Case
+from mechkit.errors import InputError, RuleTimeout, require
+from mechkit.interim import estimate
+from mechkit.mechanism import Mechanism, examine
+from mechkit.properties import Property, select
+from mechkit.replay import confirm, counterexample
+from mechkit.sampling import Sampler
+from mechkit.shrink import shrink
+from mechkit.spaces import level_weights
+from mechkit.verdict import Counterexample, Effort, Report, Status, Verdict
+from mechkit.workers import Threads
+
+DEFAULT_SECONDS = 2.0
+PIECES = 2
+"""Pieces per family and round: fixed, so that results do not depend on the number of workers."""
+SHRINK_SECONDS = 5.0
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a call may spend: seconds of wall time, evaluations, or whichever ends first."""
+
+    seconds: float | None
+    evaluations: int | None
+
+    @classmethod
+    def of(cls, seconds: float | None, evaluations: int | None) -> Budget:
+        if seconds is None and evaluations is None:
+            seconds = DEFAULT_SECONDS
+        for name, value in (("seconds", seconds), ("evaluations", evaluations)):
+            require(
+                value is None
+                or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0),
+                f"{name} = {value!r}: expected a positive number",
+            )
+        return cls(seconds, None if evaluations is None else int(evaluations))
+
+
+def verify(
+    mechanism: Mechanism,
+    properties: Iterable[str] | str | None = None,
+    *,
+    seed: int = 0,
+    seconds: float | None = None,
+    evaluations: int | None = None,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    coalition: int = 2,
+    progress: Progress | None = None,
+    reference: str | None = None,
+) -> Report:
+    """Search for violations of properties, all that apply by default.
+
+    seconds, evaluations: the budget, 2 seconds by default; with evaluations alone the result depends
+    on the seed only. workers: threads, one per core by default; executor: where pieces run instead
+    (a process pool, a cluster's executor). coalition: the largest coalition tried. progress(share,
+    what): called as the budget is spent. reference: where the mechanism was loaded from.
+
+    Raises InputError for bad arguments, RuleError where a rule misbehaves. A rule that hangs leaves
+    the undecided properties UNKNOWN.
+    """
+    require(
+        isinstance(mechanism, Mechanism),
+        f"verify was given {type(mechanism).__name__}: expected a Mechanism, "
+        "mk.Mechanism(setting, allocate, pay)",
+    )
+    require(
+        isinstance(seed, int | np.integer) and seed >= 0,
+        f"seed = {seed!r}: expected a non-negative integer",
+    )
+    require(
+        isinstance(coalition, int) and coalition >= 2,
+        f"coalition = {coalition!r}: expected an integer of at least 2",
+    )
+    require(
+        workers is None or (isinstance(workers, int) and workers >= 1),
+        f"workers = {workers!r}: expected an integer of at least 1",
+    )
+    budget = Budget.of(seconds, evaluations)
+    chosen = select(properties)
+    own = Threads(workers or os.cpu_count() or 1) if executor is None else None
+    local = Threads(1)
+    run = _Run(mechanism, chosen, int(seed), budget, executor or own, local, coalition, progress)
+    try:
+        verdicts = run.verdicts()
+    finally:
+        for pool in (own, local):
+            if pool is not None:
+                pool.give_up() if run.hung else pool.shutdown()
+    taken = time.monotonic() - run.started
+    return Report(
+        mechanism.name,
+        mechanism.setting.name,
+        {v.property: v for v in verdicts},
+        int(seed),
+        taken,
+        reference,
+    )
+
+
+class _Hung(Exception):
+    """The rule outlasted the budget."""
+
+
+class _Run:
+    """One call of `verify`: what is open, what was found, what is left to spend."""
+
+    def __init__(
+        self,
+        mechanism: Mechanism,
+        properties: list[Property],
+        seed: int,
+        budget: Budget,
+        executor: Any,
+        local: Threads,
+        coalition: int,
+        progress: Progress | None,
+    ) -> None:
+        self.mechanism, self.seed, self.budget = mechanism, seed, budget
+        self.executor, self.local, self.coalition = executor, local, coalition
+        self.report = progress or (lambda share, what: None)
+        self.started = time.monotonic()
+        self.hung = False
+        setting = mechanism.setting
+        self.excused = {p.name: why for p in properties if (why := p.excuse(setting))}
+        self.wanted = properties
+        # Expectations over a continuous prior are estimated, not searched.
+        self.estimated = [
+            p
+            for p in properties
+            if p.name not in self.excused
+            and p.checks(setting)[0].family == "interim"
+            and level_weights(setting.types, setting.prior) is None
+        ]
+        self.open: dict[str, Property] = {
+            p.name: p for p in properties if p.name not in self.excused and p not in self.estimated
+        }
+        self.found: dict[str, Counterexample] = {}
+        self.totals: dict[str, search.Found] = {}
+        self.families: dict[str, list[tuple[str, int]]] = {}
+        for p in self.open.values():
+            for k, check in enumerate(p.checks(setting)):
+                self.families.setdefault(check.family, []).append((p.name, k))
+        self.notes: dict[str, set[str]] = {}
+        self.estimates: dict[str, Verdict] = {}
+
+    # Time ----------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        return None if self.budget.seconds is None else self.started + self.budget.seconds
+
+    def left(self) -> float | None:
+        """Seconds until even a slow rule must have returned: the budget, and a grace period."""
+        if self.deadline is None:
+            return None
+        grace = max(1.0, self.budget.seconds or 0.0)
+        return max(0.05, self.deadline + grace - time.monotonic())
+
+    def wait(self, future: Future[Any]) -> Any:
+        """The result of a future, or _Hung once the grace period is over."""
+        try:
+            return future.result(timeout=self.left())
+        except FutureTimeout:
+            if future.done():
+                return future.result()  # the rule itself raised a time-out
+            self.hung = True
+            raise _Hung from None
+
+    def guarded(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Run something that runs the rule, in a thread that can be given up."""
+        return self.wait(self.local.submit(_quietly, call, *args))
+
+    # Rounds --------------------------------------------------------------------------------------
+
+    def verdicts(self) -> list[Verdict]:
+        try:
+            self.guarded(self.examine)
+            for p in self.estimated:
+                self.estimates[p.name] = self.guarded(estimate, self.mechanism, p, self.seed)
+            self.rounds()
+        except (_Hung, RuleTimeout):
+            self.hung = True
+        seconds = time.monotonic() - self.started
+        return [self.verdict(p, seconds) for p in self.wanted]
+
+    def examine(self) -> None:
+        rng = np.random.default_rng([self.seed, 7])
+        sampler = Sampler(self.mechanism)
+        for rows in (8, 48):
+            types = sampler.profiles(rng, rows)
+            slots = d.FAMILIES["deviation"].slots(self.mechanism, (0,))
+            shared = sampler.publics(slots, rng, rows)
+            base = d.View(self.mechanism, Case("profile", (), {"types": types, **shared}))
+            examine(self.mechanism, np.array(base.sincere), base.public)
+
+    def rounds(self) -> None:
+        spent, index = 0, 0
+        while self.families:
+            pieces = [
+                search.Piece(
+                    mechanism=self.mechanism,
+                    family=family,
+                    checks=tuple(checks),
+                    seed=self.seed,
+                    index=PIECES * index + k,
+                    rows=search.rows_for(self.mechanism, index),
+                    coalition=self.coalition,
+                    deadline=self.deadline,
+                )
+                for family, checks in self.families.items()
+                for k in range(PIECES)
+            ]
+            if self.budget.evaluations is not None:
+                left = self.budget.evaluations - spent
+                pieces = _within(pieces, left, always=index == 0)
+                if not pieces:
+                    return
+            spent += sum(search.planned(self.mechanism, p.family, p.rows) for p in pieces)
+            futures = [self.executor.submit(search.run, piece) for piece in pieces]
+            results = [self.wait(future) for future in futures]
+            for piece, result in zip(pieces, results, strict=True):
+                self.take(piece, result)
+            self.families = {
+                family: open_checks
+                for family, checks in self.families.items()
+                if (open_checks := [(n, k) for n, k in checks if n in self.open])
+            }
+            index += 1
+            self.show(spent)
+            if self.deadline is not None and time.monotonic() >= self.deadline:
+                return
+
+    def show(self, spent: int) -> None:
+        shares = []
+        if self.budget.evaluations is not None:
+            shares.append(spent / self.budget.evaluations)
+        if self.budget.seconds is not None:
+            shares.append((time.monotonic() - self.started) / self.budget.seconds)
+        self.report(min(1.0, max(shares)), f"{len(self.found)} refuted")
+
+    def take(self, piece: search.Piece, result: search.Found) -> None:
+        """Count a piece's effort and decide its candidates exactly."""
+        for (name, check), tally in result.tallies.items():
+            if name not in self.open:
+                continue
+            total = self.totals.setdefault(name, search.Found({}))
+            total.profiles += result.profiles
+            total.trades += result.trades
+            total.evaluations += result.evaluations
+            sum_of = total.tallies.setdefault(("all", 0), search.Tally())
+            sum_of.cases += tally.cases
+            sum_of.exercised += tally.exercised
+            prop = self.open[name]
+            for _, case in tally.candidates:
+                decided = self.guarded(_decide, self.mechanism, prop, check, case, self.limit())
+                if decided is not None:
+                    self.found[name] = decided
+                    del self.open[name]
+                    break
+            else:
+                sum_of.smallest = min(sum_of.smallest, 0.0 if tally.candidates else tally.smallest)
+                if tally.candidates:
+                    self.notes.setdefault(name, set()).add(
+                        "float violations that vanish in exact arithmetic or at a tie were dropped"
+                    )
+
+    def limit(self) -> float:
+        """Until when a witness may be shrunk: a few seconds, less where the budget is short."""
+        now = time.monotonic()
+        if self.deadline is None or self.budget.evaluations is not None:
+            return now + SHRINK_SECONDS
+        return now + min(SHRINK_SECONDS, max(0.5, self.deadline - now))
+
+    # Verdicts ------------------------------------------------------------------------------------
+
+    def verdict(self, prop: Property, seconds: float) -> Verdict:
+        if (why := self.excused.get(prop.name)) is not None:
+            return Verdict(prop.name, Status.NOT_APPLICABLE, reason=why)
+        if prop.name in self.estimates:
+            return self.estimates[prop.name]
+        total = self.totals.get(prop.name)
+        effort = self.effort(prop, total, seconds)
+        if (witness := self.found.get(prop.name)) is not None:
+            return Verdict(prop.name, Status.REFUTED, counterexample=witness, effort=effort)
+        if self.hung:
+            return Verdict(
+                prop.name,
+                Status.UNKNOWN,
+                effort=effort,
+                reason=f"the rule did not return within the budget of {self.budget.seconds} s; "
+                "look for an endless loop, or give more seconds",
+            )
+        if total is None or not total.tallies:
+            return Verdict(
+                prop.name,
+                Status.UNKNOWN,
+                effort=effort,
+                reason="the budget ended before anything was tried; give more",
+            )
+        if not total.tallies["all", 0].exercised:
+            return Verdict(
+                prop.name,
+                Status.UNKNOWN,
+                effort=effort,
+                reason=f"vacuous: nothing was allocated in any of {total.profiles} profiles",
+            )
+        return Verdict(prop.name, Status.UNREFUTED, effort=effort)
+
+    def effort(self, prop: Property, total: search.Found | None, seconds: float) -> Effort:
+        if total is None or not total.tallies:
+            return Effort(seconds=seconds)
+        tally = total.tallies["all", 0]
+        notes = set(self.notes.get(prop.name, ()))
+        if any(check.family == "coalition" for check in prop.checks(self.mechanism.setting)):
+            notes.add(f"coalitions of up to {self.coalition}")
+        if lotteries := self.mechanism.setting.lotteries:
+            notes.add(f"in expectation over {', '.join(lotteries)}")
+        every = [
+            name for name, source in self.mechanism.setting.public.items() if name not in lotteries
+        ]
+        if every:
+            notes.add(f"for every draw of {', '.join(every)}")
+        return Effort(
+            profiles=total.profiles,
+            deviations=tally.cases,
+            evaluations=total.evaluations,
+            trades=total.trades,
+            smallest=None if not np.isfinite(tally.smallest) else tally.smallest,
+            seconds=seconds,
+            notes=tuple(sorted(notes)),
+        )
+
+
+def _within(pieces: list[search.Piece], left: int, *, always: bool) -> list[search.Piece]:
+    """The pieces cut to a budget of evaluations: fewer rows each, at least the first round."""
+    cost = sum(search.planned(p.mechanism, p.family, p.rows) for p in pieces)
+    if cost <= left:
+        return pieces
+    share = max(0.0, left / cost)
+    cut = [replace(p, rows=int(p.rows * share)) for p in pieces]
+    if always:
+        return [replace(p, rows=max(p.rows, 4)) for p in cut]
+    return [p for p in cut if p.rows >= 4]
+
+
+def _quietly(call: Callable[..., Any], *args: Any) -> Any:
+    """Rules may divide by zero where they then discard the result; NaN is looked for by name."""
+    with np.errstate(all="ignore"):
+        return call(*args)
+
+
+def _decide(
+    mechanism: Mechanism, prop: Property, check: int, case: Case, deadline: float
+) -> Counterexample | None:
+    """Confirm a float candidate exactly, shrink it, and record it."""
+    decided = confirm(mechanism, prop, check, case)
+    if decided is None:
+        return None
+    exact_case, _, arithmetic, note = decided
+    small = shrink(mechanism, prop, check, exact_case, arithmetic, deadline=deadline)
+    return counterexample(mechanism, prop, check, small, arithmetic, note)
+
+
+def require_reference(reference: str | None) -> str:
+    """The reference of a report, for what can only be replayed by one."""
+    if reference is None:
+        raise InputError(
+            "this report's mechanism was not loaded from FILE.py:NAME or the catalogue, so nobody "
+            "could load it again; pass reference="
+        )
+    return reference

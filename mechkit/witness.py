@@ -1,0 +1,143 @@
+"""Witnesses as files: a counterexample in JSON, and its replay without any search.
+
+A witness file holds the case in exact numbers (strings such as "1/3"), the property and which of its
+checks fails, the margin, the arithmetic, and the mechanism's reference and hash. Replaying plays the
+case again from nothing and compares the sign and the size of the margin.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mechkit.deviations import FAMILIES, Case
+from mechkit.errors import InputError, require
+from mechkit.mechanism import Mechanism
+from mechkit.properties import PROPERTIES
+from mechkit.replay import OPAQUE_GAIN, counterexample, float_margin, margins, negative, valid
+from mechkit.verdict import Counterexample, fraction_text
+
+FORMAT = "mechkit-witness/1"
+
+
+def to_json(
+    witness: Counterexample, *, reference: str | None, digest: str | None, seed: int
+) -> dict[str, Any]:
+    """A witness as plain JSON values."""
+    return {
+        "format": FORMAT,
+        "mechanism": {"name": witness.mechanism, "reference": reference, "sha256": digest},
+        "property": witness.property,
+        "check": witness.check,
+        "family": witness.case.family,
+        "who": list(witness.agents),
+        "arrays": {key: _nested(array) for key, array in witness.case.arrays.items()},
+        "gain": fraction_text(witness.gain),
+        "gain_decimal": float(witness.gain),
+        "arithmetic": witness.arithmetic,
+        "note": witness.note,
+        "seed": seed,
+    }
+
+
+def _nested(array: np.ndarray) -> Any:
+    if array.ndim == 0:
+        return fraction_text(_exact(array.item()))
+    return [_nested(np.asarray(row, dtype=object)) for row in array]
+
+
+def _exact(x: Any) -> Fraction:
+    return x if isinstance(x, Fraction) else Fraction(x)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay found: whether the property fails on the witness, and the margin now."""
+
+    confirmed: bool
+    margin: Any
+    arithmetic: str
+    counterexample: Counterexample | None
+    message: str
+
+
+def read(path: Path) -> Mapping[str, Any]:
+    """The contents of a witness file; InputError where it is not one."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is not a JSON file: {error}") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else type(data).__name__
+        raise InputError(f"{path}: format {found!r}, expected {FORMAT!r}, as `--save` writes it")
+    missing = {"property", "family", "who", "arrays", "check", "arithmetic"} - set(data)
+    require(not missing, f"{path} lacks {sorted(missing)}: it was cut or edited; save it again")
+    require(
+        data["property"] in PROPERTIES and data["family"] in FAMILIES,
+        f"{path}: unknown property {data['property']!r} or family {data['family']!r}",
+    )
+    return data
+
+
+def replay(mechanism: Mechanism, data: Mapping[str, Any]) -> Replayed:
+    """Play a witness again, exactly, with no search."""
+    prop, check = PROPERTIES[data["property"]], int(data["check"])
+    require(
+        0 <= check < len(prop.checks(mechanism.setting)),
+        f"check {check} of {prop.name}: this setting has {len(prop.checks(mechanism.setting))}",
+    )
+    who = tuple(int(i) for i in data["who"])
+    floats = data["arithmetic"] == "float64"
+    try:
+        arrays = {key: _array(rows) for key, rows in data["arrays"].items()}
+        case = Case(data["family"], who, arrays)
+        slots = FAMILIES[case.family].slots(mechanism, who)
+        for key, slot in slots.items():
+            expected = (1, len(slot.owners), *slot.space.coordinates)
+            require(
+                key in arrays and arrays[key].shape == expected,
+                f"array {key!r} of shape {arrays[key].shape if key in arrays else None}, expected "
+                f"{expected}: the witness is for another setting",
+            )
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"the witness does not fit {mechanism.name}: {error}") from None
+    if not valid(case, mechanism).all():
+        return Replayed(False, None, data["arithmetic"], None, "its types lie outside the setting")
+    if floats:
+        case = Case(case.family, who, {k: a.astype(float) for k, a in arrays.items()})
+        margin: Any = float_margin(mechanism, prop, check, case)
+        confirmed = margin <= -OPAQUE_GAIN * mechanism.setting.types.scale
+    else:
+        margin = margins(mechanism, prop, check, case)[0]
+        confirmed = bool(negative(margin))
+    if not confirmed:
+        text = "undecided" if margin is None else fraction_text(margin)
+        return Replayed(False, margin, data["arithmetic"], None, f"the margin is {text}, not < 0")
+    record = counterexample(mechanism, prop, check, case, data["arithmetic"], data.get("note", ""))
+    stated = data.get("gain")
+    if stated is not None and not floats and stated != fraction_text(record.gain):
+        message = (
+            f"the violation stands, but the gain is {fraction_text(record.gain)}, not {stated}"
+        )
+        return Replayed(False, margin, data["arithmetic"], record, message)
+    return Replayed(True, margin, data["arithmetic"], record, "confirmed")
+
+
+def _array(rows: Any) -> np.ndarray:
+    raw = np.array(rows, dtype=object)
+    made = np.empty(raw.shape, dtype=object)
+    for at, x in np.ndenumerate(raw):
+        if not isinstance(x, str):
+            raise ValueError(f"{x!r}: expected numbers as strings such as '1/3'")
+        made[at] = Fraction(x)
+    return made
