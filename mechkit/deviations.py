@@ -59,6 +59,8 @@ class Case:
 class View:
     """The mechanism at the truthful profile of a case; families add what they compare it with."""
 
+    scratch: Array | None = None
+
     def __init__(self, mechanism: Mechanism, case: Case, base: View | None = None) -> None:
         self.mechanism, self.case, self.who = mechanism, case, case.who
         self.setting: Setting = mechanism.setting
@@ -110,9 +112,14 @@ class View:
         return {"truth": (self.reports, self.before, self.types)}
 
 
-def replaced(reports: Array, who: Sequence[int], rows: Sequence[Array]) -> Array:
-    """The profile with the reports of some agents replaced; rows: one (batch, ...) for each."""
-    out = reports.copy()
+def replaced(
+    reports: Array, who: Sequence[int], rows: Sequence[Array], scratch: Array | None = None
+) -> Array:
+    """The profile with the reports of some agents replaced; rows: one (batch, ...) for each.
+
+    scratch: a copy of the profile, altered at `who` alone, that may be written over.
+    """
+    out = reports.copy() if scratch is None else scratch
     for i, row in zip(who, rows, strict=True):
         out[:, i] = row
     return out
@@ -124,7 +131,9 @@ class Deviation(View):
     @cached_property
     def lied(self) -> Array:
         lies = self.case.arrays["lies"]
-        return replaced(self.reports, self.who, [lies[:, k] for k in range(len(self.who))])
+        return replaced(
+            self.reports, self.who, [lies[:, k] for k in range(len(self.who))], self.scratch
+        )
 
     @cached_property
     def after(self) -> Outcome:

@@ -18,37 +18,38 @@ from mechkit.properties import Property
 from mechkit.verdict import Effort, Status, Verdict
 
 DRAWS, AGENTS, TYPES, REPORTS, Z = 2048, 4, 8, 8, 3.29
+CASES = AGENTS * TYPES * (1 + REPORTS)
 
 
-def estimate(mechanism: Mechanism, prop: Property, seed: int) -> Verdict:
+def estimate(mechanism: Mechanism, prop: Property, seed: int, draws: int = DRAWS) -> Verdict:
     """The smallest expected margin seen, with its interval: UNREFUTED, or UNKNOWN where the whole
-    interval lies below zero (an estimate does not refute)."""
+    interval lies below zero (an estimate does not refute). draws: of the others' types."""
     started, setting = time.monotonic(), mechanism.setting
     rng = np.random.default_rng([seed, 11])
-    pool = setting.sample(rng, DRAWS)
+    pool = setting.sample(rng, draws)
     worst: tuple[float, float, str] | None = None
     cases = evaluations = trades = 0
     for agent in range(min(setting.agents, AGENTS)):
         low, span = setting.types.low_float[agent], setting.types.span[agent]
         for own in low + span * (np.arange(TYPES) + 0.5) / TYPES:
-            types = replaced(pool, (agent,), [np.full(DRAWS, own)])
+            types = replaced(pool, (agent,), [np.full(draws, own)])
             sincere = s.truth(setting, types, {})
             outcome = play(mechanism, sincere, {})
             truth = outcome.utility_of(agent, types)
             trades += int(np.asarray(outcome.trades).sum())
-            evaluations += DRAWS
+            evaluations += draws
             if prop.name == "interim_ir":
                 candidates = [(truth, f"agent {agent} of type {own:.4g}")]
             else:
                 candidates = []
                 for lie in rng.uniform(low, low + span, size=REPORTS):
-                    reports = replaced(sincere, (agent,), [np.full(DRAWS, lie)])
+                    reports = replaced(sincere, (agent,), [np.full(draws, lie)])
                     other = play(mechanism, reports, {}).utility_of(agent, types)
-                    evaluations += DRAWS
+                    evaluations += draws
                     where = f"agent {agent} of type {own:.4g} reporting {lie:.4g}"
                     candidates.append((truth - other, where))
             for margin, where in candidates:
-                mean, half = float(margin.mean()), Z * float(margin.std()) / DRAWS**0.5
+                mean, half = float(margin.mean()), Z * float(margin.std()) / draws**0.5
                 cases += 1
                 if worst is None or mean + half < worst[0] + worst[1]:
                     worst = (mean, half, where)
@@ -56,7 +57,7 @@ def estimate(mechanism: Mechanism, prop: Property, seed: int) -> Verdict:
     mean, half, where = worst
     text = f"expected margin {mean:.4g} ± {half:.2g} (99.9 %) for {where}"
     effort = Effort(
-        profiles=DRAWS,
+        profiles=draws,
         deviations=cases,
         evaluations=evaluations,
         trades=trades,

@@ -8,6 +8,7 @@ the paces that a search relies on: finite, deterministic, row by row, and leavin
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import traceback
 from collections.abc import Callable, Mapping
@@ -251,12 +252,16 @@ def _checked(mechanism: Mechanism, result: Array, shape: tuple[int, ...], what: 
         result = np.asarray(result)
     if result.shape != shape:
         raise RuleError(
-            f"{mechanism.name}: the {what} have shape {result.shape}, expected {shape} "
+            f"{mechanism.name}: {what} of shape {result.shape}, expected {shape} "
             f"(batch first); {_shape_hint(result.shape, shape)}"
         )
+    if result.dtype.kind == "O" and isinstance(result, np.ndarray):
+        # A Fraction among a rule's constants makes an object array of what are plain numbers.
+        with contextlib.suppress(TypeError, ValueError):
+            result = result.astype(float)
     if result.dtype.kind not in "bifu":
         raise RuleError(
-            f"{mechanism.name}: the {what} have dtype {result.dtype}, expected numbers or "
+            f"{mechanism.name}: {what} of dtype {result.dtype}, expected numbers or "
             "booleans; build them from the reports with NumPy operations"
         )
     return result
@@ -320,7 +325,7 @@ def refuse_non_finite(mechanism: Mechanism, reports: np.ndarray, outcome: Outcom
             if bad_rows.any():
                 row = int(np.argmax(bad_rows))
                 raise RuleError(
-                    f"{mechanism.name}: the {what} are {np.asarray(result)[row].tolist()} on the "
+                    f"{mechanism.name}: {what} {np.asarray(result)[row].tolist()} on the "
                     f"profile of reports {reports[row].tolist()}, expected finite numbers; guard "
                     "the division or the logarithm with np.where",
                     profile=reports[row].tolist(),

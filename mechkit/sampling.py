@@ -97,6 +97,7 @@ class Sampler:
         self.mechanism = mechanism
         self.setting = mechanism.setting
         self.hints = hints(mechanism)
+        self._pool = np.empty(0)
 
     def profiles(self, rng: np.random.Generator, batch: int) -> np.ndarray:
         """Profiles of true types (batch, agents, *coordinates), one tactic to a stretch."""
@@ -137,6 +138,7 @@ class Sampler:
         reports: np.ndarray,
         shared: Mapping[str, np.ndarray],
         rng: np.random.Generator,
+        turn: int,
     ) -> Case:
         """A case on these profiles: the arrays that its family asks for beside the types.
 
@@ -153,7 +155,7 @@ class Sampler:
                 arrays[key] = self._others(slot, rng, len(types))
             else:
                 cue = types if key in ("cycle", "newcomer") else reports
-                arrays[key] = self.lies(slot, cue, rng)
+                arrays[key] = self.lies(slot, cue, rng, turn)
         return Case(family.name, who, arrays)
 
     def publics(
@@ -175,59 +177,63 @@ class Sampler:
             points[rows] = tactic(slot.space, rng, rows.stop - rows.start)
         return repair(slot.space, points)
 
-    def lies(self, slot: Slot, cue: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Misreports (batch, k, *coordinates) for the owners of a slot, given a profile."""
+    def lies(
+        self, slot: Slot, cue: np.ndarray, rng: np.random.Generator, turn: int
+    ) -> np.ndarray:
+        """Misreports (batch, k, *coordinates) for the owners of a slot, given a profile.
+
+        One tactic serves a whole batch: the first owner's goes by turns, the others' are random.
+        """
         owners, space = list(slot.owners), slot.space
-        batch, k = len(cue), len(owners)
-        low, span = space.low_float[owners], space.span[owners]
-        # One uniform draw serves every tactic that needs one.
-        out = rng.random((batch, k, *space.coordinates))
-        for rows, tactic in _stretches(batch, LIE_WEIGHTS):
-            part = out[rows]
-            if tactic == "uniform":
-                part *= span
-                part += low
-            elif tactic == "coarse":
-                _coarse_in_place(part, low, span, rng)
-            elif tactic == "corners":
-                part[...] = low + span * (part > 0.5)
-            elif tactic == "hints" and len(self.hints):
-                pick = self.hints[(part * len(self.hints)).astype(int)]
-                step = rng.choice((0.0, -1.0, 1.0), size=(len(part), 1, *[1] * (part.ndim - 2)))
-                part[...] = pick + step * _unit(space, rng, len(part))
-            else:
-                # Around one's own report, or around another agent's.
-                near = (
-                    cue[rows][:, owners] if tactic == "own" else _of_others(cue[rows], owners, rng)
-                )
-                step = np.floor(part * 3) - 1
-                moved = near + step * _unit(space, rng, len(part))
-                if tactic == "own" and len(part) > 4:
-                    third = len(part) // 3
-                    moved[:third] = near[:third] * rng.choice(
-                        [0.0, 0.5, 2.0], size=(third, *[1] * (part.ndim - 1))
-                    )
-                if space.size > 1:
-                    # Half the time one coordinate alone is moved.
-                    mine = cue[rows][:, owners]
-                    only = rng.integers(0, space.size, size=(len(part), k, 1))
-                    keep = (np.arange(space.size) != only).reshape(part.shape)
-                    keep &= (rng.random((len(part), 1)) < 0.5).reshape(
-                        len(part), *[1] * (part.ndim - 1)
-                    )
-                    moved = np.where(keep, mine, moved)
-                part[...] = moved
+        out = np.empty((len(cue), len(owners), *space.coordinates))
+        for c, owner in enumerate(owners):
+            tactic = LIE_TACTICS[(turn if c == 0 else rng.integers(64)) % len(LIE_TACTICS)]
+            out[:, c] = self._lie(tactic, space, owner, cue, rng)
+        if space.levels is None and space.floats is None:
+            low, high = space.low_float[owners], space.high_float[owners]
+            return np.clip(out, low, high, out=out)
         return repair(space, out, owners)
 
+    def _uniforms(self, rng: np.random.Generator, rows: int, size: int) -> np.ndarray:
+        """Uniform numbers (rows · size,), a stretch of a pool: fresh ones cost as much as a rule."""
+        if len(self._pool) < 4 * rows * size:
+            self._pool = rng.random(4 * rows * size)
+        at = int(rng.integers(0, len(self._pool) - rows * size + 1))
+        return self._pool[at : at + rows * size].copy()
 
-LIE_WEIGHTS = [
-    (0.22, "uniform"),
-    (0.34, "others"),
-    (0.16, "own"),
-    (0.10, "coarse"),
-    (0.10, "corners"),
-    (0.08, "hints"),
-]
+    def _lie(
+        self, tactic: str, space: Space, owner: int, cue: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        low, span = space.low_float[owner], space.span[owner]
+        mine = cue[:, owner]
+        if tactic in ("own", "others"):
+            near = mine
+            if tactic == "others" and cue.shape[1] > 1:
+                near = cue[:, (owner + rng.integers(1, cue.shape[1])) % cue.shape[1]]
+            if tactic == "own" and rng.random() < 0.4:
+                near = near * rng.choice([0.0, 0.5, 2.0])
+            lie = near + rng.integers(-1, 2) * rng.choice(_units(space))
+        else:
+            lie = self._uniforms(rng, len(cue), space.size).reshape(len(cue), *space.coordinates)
+            if tactic == "coarse":
+                d = rng.choice(DENOMINATORS)
+                np.round(lie * d, out=lie)
+                lie /= d
+            elif tactic == "corners":
+                np.round(lie, out=lie)
+            if tactic == "hints" and len(self.hints):
+                lie = self.hints[(lie * len(self.hints)).astype(int)]
+                lie = lie + rng.integers(-1, 2) * rng.choice(_units(space))
+            else:
+                lie = low + span * lie
+        if space.size > 1 and rng.random() < 0.5:
+            # Half the time one coordinate alone is moved.
+            only = np.arange(space.size).reshape(space.coordinates) == rng.integers(space.size)
+            lie = np.where(only, lie, mine)
+        return lie
+
+
+LIE_TACTICS = ("others", "uniform", "own", "others", "corners", "coarse", "others", "hints")
 
 
 @functools.cache
@@ -243,22 +249,16 @@ def _stretches(batch: int, tactics: list[tuple[float, Any]]) -> Iterator[tuple[s
             yield rows, tactic
 
 
-def _unit(space: Space, rng: np.random.Generator, batch: int) -> np.ndarray:
-    """A step per row, from a thousandth of the range to a quarter; whole units where they fit."""
+def _units(space: Space) -> list[float]:
+    """Steps from a thousandth of the range to a quarter, and whole units where they fit."""
     span = float(space.span.max()) or 1.0
-    sizes = [span / 1000, span / 100, span / 10, span / 8, span / 4]
-    if span >= 4:
-        sizes += [1.0, 0.5]
-    return rng.choice(sizes, size=(batch, *[1] * len(space.shape)))
+    whole = [1.0, 0.5] if span >= 4 else []
+    return [span / 1000, span / 100, span / 10, span / 8, span / 4, *whole]
 
 
-def _of_others(cue: np.ndarray, owners: list[int], rng: np.random.Generator) -> np.ndarray:
-    """For each owner the report of a random other agent, (batch, k, *coordinates)."""
-    agents = cue.shape[1]
-    if agents == 1:
-        return cue[:, owners]
-    picks = rng.integers(1, agents)
-    return cue[:, [(i + picks) % agents for i in owners]]
+def _unit(space: Space, rng: np.random.Generator, batch: int) -> np.ndarray:
+    """A step per row."""
+    return rng.choice(_units(space), size=(batch, *[1] * len(space.shape)))
 
 
 def _coarse_in_place(

@@ -8,6 +8,7 @@ fields alone, so that pieces run in any order, on any executor, with the same ou
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,10 +23,11 @@ from mechkit.properties import PROPERTIES
 from mechkit.sampling import Sampler, mutate
 
 KEPT = 3
-STARTS, ROUNDS, BROOD = 8, 5, 48
-TARGETS, LIES = 8, 4
+STARTS, ROUNDS, BROOD = 4, 4, 64
+TARGETS, LIES, MANY_LIES = 8, 8, 16
 DUST = 1e-9
 MAX_NUMBERS = 1 << 17
+MAX_ROWS = 1 << 14
 """How many numbers a profile batch holds at most: about a megabyte, so that it stays in cache."""
 
 
@@ -72,9 +74,8 @@ class Tally:
     exercised: int = 0
     candidates: list[tuple[float, Case]] = field(default_factory=list)
 
-    def note(self, margin: np.ndarray, case: Case, threshold: float) -> None:
+    def note(self, margin: np.ndarray, least: float, case: Case, threshold: float) -> None:
         """Take in the margins (batch,) of a case, keeping the worst rows and some others."""
-        least = float(margin.min())
         self.cases += len(margin)
         self.smallest = min(self.smallest, least)
         if least >= threshold:
@@ -109,7 +110,14 @@ def rows_for(mechanism: Mechanism, index: int) -> int:
         setting.types.size, int(np.prod(setting.allocation_shape[1:], dtype=int)), 1
     )
     most = max(16, MAX_NUMBERS // numbers)
-    return int(min(most, 64 * 8 ** min(index, 3), 8192))
+    return int(min(most, 64 * 8 ** min(index, 3), MAX_ROWS))
+
+
+def _turns(family: d.Family, rows: int) -> int:
+    """How many misreports are tried per profile and agent."""
+    if family.name in ("profile", "interim"):
+        return 0 if family.name == "profile" else 1
+    return LIES if rows < 4096 else MANY_LIES
 
 
 def planned(mechanism: Mechanism, family: str, rows: int) -> int:
@@ -121,7 +129,7 @@ def planned(mechanism: Mechanism, family: str, rows: int) -> int:
     if family == "interim":
         count = len(d.opponents(mechanism.setting, 0)[1])
         return min(rows, 64) * 2 * min(mechanism.setting.agents, TARGETS) * count * draws
-    plays = kind.plays * min(mechanism.setting.agents, TARGETS) * LIES
+    plays = kind.plays * min(mechanism.setting.agents, TARGETS) * _turns(kind, rows)
     return rows * (1 + plays) * draws
 
 
@@ -147,14 +155,18 @@ def _run(piece: Piece) -> Found:
     judge.start(base)
     if family.name == "profile":
         judge.take(profile, base)
-    for _ in range(0 if family.name == "profile" else LIES):
-        for who in chosen:
+    turns = _turns(family, rows)
+    for who in chosen:
+        scratch = None
+        for turn in range(turns):
             if judge.late():
                 return judge.found
-            case = sampler.complete(family, who, types, base.sincere, shared, rng)
-            judge.take(case, d.view(mechanism, case, base if family.shares else None))
-        if family.name == "interim":
-            break
+            case = sampler.complete(family, who, types, base.sincere, shared, rng, turn)
+            view = d.view(mechanism, case, base if family.shares else None)
+            if turns > 1 and "others" not in case.arrays:
+                # One copy of the profile serves all misreports of the same agents.
+                view.scratch = scratch = base.reports.copy() if scratch is None else scratch
+            judge.take(case, view)
     for key in judge.found.tallies:
         judge.climb(key, rng)
     return judge.found
@@ -204,17 +216,18 @@ class _Judge:
             if margin.ndim > 1:
                 margin = margin.reshape(len(margin), -1).min(axis=1)
             tally = self.found.tallies[key]
-            least = margin.min() if len(margin) else 0.0
-            if not np.isfinite(least):
+            row = int(margin.argmin())
+            least = float(margin[row])
+            if not math.isfinite(least):
                 self._blame(view, margin)
-            tally.note(margin, case, self.threshold)
+            tally.note(margin, least, case, self.threshold)
             if check.exercised is None:
                 tally.exercised = self.found.trades
             else:
                 tally.exercised += int(np.asarray(check.exercised(view)).sum())
             if self.found.trades == 0 and hasattr(view, "after"):
                 tally.exercised += int(np.asarray(view.after.trades).sum())
-            self._keep(key, margin, case)
+            self._keep(key, row, least, case)
 
     def _blame(self, view: View, margin: np.ndarray) -> None:
         """A margin is NaN or infinite: find the outcome that is, and say on which profile."""
@@ -232,16 +245,11 @@ class _Judge:
             profile=profile,
         )
 
-    def _keep(self, key: tuple[str, int], margin: np.ndarray, case: Case) -> None:
-        """Remember a few of the lowest margins as starts for climbing."""
+    def _keep(self, key: tuple[str, int], row: int, margin: float, case: Case) -> None:
+        """Remember the lowest margins as starts for climbing."""
         starts = self.starts[key]
-        if len(margin) > 2:
-            rows = np.argpartition(margin, 1)[:2]
-        else:
-            rows = np.arange(len(margin))
-        for row in rows.tolist():
-            starts.append((float(margin[row]), case.rows(slice(row, row + 1))))
-        if len(starts) > 8 * STARTS:
+        if len(starts) < STARTS or margin < starts[-1][0]:
+            starts.append((margin, case.rows(slice(row, row + 1))))
             starts.sort(key=lambda pair: pair[0])
             del starts[STARTS:]
 
@@ -250,7 +258,6 @@ class _Judge:
         tally, starts = self.found.tallies[key], self.starts[key]
         if tally.candidates or not starts:
             return
-        starts.sort(key=lambda pair: pair[0])
         check = self.checks[key]
         for margin, case in starts[:STARTS]:
             homes, best, current = d.slots(self.mechanism, case), margin, case
@@ -269,8 +276,8 @@ class _Judge:
                 margins = margins.reshape(len(margins), -1).min(axis=1)
                 if not np.isfinite(margins).all():
                     self._blame(view, margins)
-                tally.note(margins, many, self.threshold)
                 row = int(np.argmin(margins))
+                tally.note(margins, float(margins[row]), many, self.threshold)
                 if margins[row] <= best:
                     best, current = float(margins[row]), many.rows(slice(row, row + 1))
                 if best < self.threshold:

@@ -100,6 +100,7 @@ def shrink(
 ) -> Case:
     """The smallest exact case (one row) reachable by moves that keep the violation.
 
+    Other agents of the same roles are tried in the place of those who act, lowest index first.
     deadline: on the clock of time.monotonic; what is smallest by then is returned.
     """
     if arithmetic == "float64":
@@ -108,6 +109,58 @@ def shrink(
             case.who,
             {k: _fractions(a) for k, a in case.arrays.items()},
         )
+    best = _simplified(mechanism, prop, check, case, arithmetic, deadline)
+    for renamed in _renamed(mechanism, best):
+        shape = Shape(mechanism, renamed)
+        judge = _Judge(mechanism, prop, check, shape, arithmetic)
+        if valid(renamed, mechanism).all() and judge.violates(renamed):
+            other = _simplified(mechanism, prop, check, renamed, arithmetic, deadline)
+            if _rank(mechanism, other) < _rank(mechanism, best):
+                best = other
+    if arithmetic == "float64":
+        arrays = {k: a.astype(float) for k, a in best.arrays.items()}
+        return Case(best.family, best.who, arrays)
+    return best
+
+
+def _rank(mechanism: Mechanism, case: Case) -> tuple[Any, ...]:
+    shape = Shape(mechanism, case)
+    return (shape.size(shape.point(case))[:3], case.who)
+
+
+RENAMINGS = 3
+
+
+def _renamed(mechanism: Mechanism, case: Case) -> Iterator[Case]:
+    """The case with the agents who act exchanged for others of their roles, lowest first."""
+    roles = mechanism.setting.roles
+    acting = [
+        who
+        for who in d.FAMILIES[case.family].targets(mechanism.setting)
+        if len(who) == len(case.who)
+        and who != case.who
+        and [roles[i] for i in who] == [roles[i] for i in case.who]
+    ] if mechanism.setting.agents <= 64 else []
+    for who in acting[:RENAMINGS]:
+        order = list(range(mechanism.setting.agents))
+        for mine, other in zip(case.who, who, strict=True):
+            a, b = order.index(mine), order.index(other)
+            order[a], order[b] = order[b], order[a]
+        arrays = {
+            key: array[:, order] if key in ("types", "others") else array
+            for key, array in case.arrays.items()
+        }
+        yield Case(case.family, who, arrays)
+
+
+def _simplified(
+    mechanism: Mechanism,
+    prop: Property,
+    check: int,
+    case: Case,
+    arithmetic: str,
+    deadline: float | None,
+) -> Case:
     shape = Shape(mechanism, case)
     judge = _Judge(mechanism, prop, check, shape, arithmetic)
     point = shape.point(case)
@@ -122,11 +175,7 @@ def shrink(
         if better is None:
             break
         point = better
-    found = shape.cases([point])
-    if arithmetic == "float64":
-        arrays = {k: a.astype(float) for k, a in found.arrays.items()}
-        return Case(found.family, found.who, arrays)
-    return found
+    return shape.cases([point])
 
 
 def _fractions(array: np.ndarray) -> np.ndarray:
@@ -158,7 +207,7 @@ class _Judge:
         margin = self._floats(case)
         hopeful = np.flatnonzero(ok & (margin < -1e-12))
         for k in hopeful[:EXACT_TRIES]:
-            if self._exactly(case.rows(slice(int(k), int(k) + 1))):
+            if self.violates(case.rows(slice(int(k), int(k) + 1))):
                 return sized[int(k)][1]
         return None
 
@@ -175,7 +224,7 @@ class _Judge:
             return np.zeros(case.batch)
         return margin.reshape(case.batch, -1).min(axis=1)
 
-    def _exactly(self, case: Case) -> bool:
+    def violates(self, case: Case) -> bool:
         try:
             if self.arithmetic == "float64":
                 return float_margin(self.mechanism, self.prop, self.check, case) <= -self.least

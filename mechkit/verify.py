@@ -21,8 +21,8 @@ import numpy as np
 from mechkit import deviations as d
 from mechkit import search
 from mechkit.deviations import Case
-from mechkit.errors import InputError, RuleTimeout, require
-from mechkit.interim import estimate
+from mechkit.errors import InputError, MechkitError, RuleTimeout, require
+from mechkit.interim import CASES, DRAWS, estimate
 from mechkit.mechanism import Mechanism, examine
 from mechkit.properties import Property, select
 from mechkit.replay import confirm, counterexample
@@ -145,6 +145,7 @@ class _Run:
         self.report = progress or (lambda share, what: None)
         self.started = time.monotonic()
         self.hung = False
+        self.row_seconds = 0.0
         setting = mechanism.setting
         self.excused = {p.name: why for p in properties if (why := p.excuse(setting))}
         self.wanted = properties
@@ -178,7 +179,7 @@ class _Run:
         """Seconds until even a slow rule must have returned: the budget, and a grace period."""
         if self.deadline is None:
             return None
-        grace = max(1.0, self.budget.seconds or 0.0)
+        grace = 0.5 + 0.25 * (self.budget.seconds or 0.0)
         return max(0.05, self.deadline + grace - time.monotonic())
 
     def wait(self, future: Future[Any]) -> Any:
@@ -200,8 +201,11 @@ class _Run:
     def verdicts(self) -> list[Verdict]:
         try:
             self.guarded(self.examine)
+            self.guarded(self.try_larger)
             for p in self.estimated:
-                self.estimates[p.name] = self.guarded(estimate, self.mechanism, p, self.seed)
+                self.estimates[p.name] = self.guarded(
+                    estimate, self.mechanism, p, self.seed, self.draws()
+                )
             self.rounds()
         except (_Hung, RuleTimeout):
             self.hung = True
@@ -213,10 +217,56 @@ class _Run:
         sampler = Sampler(self.mechanism)
         for rows in (8, 48):
             types = sampler.profiles(rng, rows)
+            began = time.monotonic()
             slots = d.FAMILIES["deviation"].slots(self.mechanism, (0,))
             shared = sampler.publics(slots, rng, rows)
             base = d.View(self.mechanism, Case("profile", (), {"types": types, **shared}))
             examine(self.mechanism, np.array(base.sincere), base.public)
+            # `examine` plays the batch twice and three single rows.
+            self.row_seconds = (time.monotonic() - began) / (2 * rows + 3)
+
+    def try_larger(self) -> None:
+        """Leave out what asks for one more agent where the rules serve their own number only."""
+        for family in [f for f in self.families if f in ("split", "newcomer")]:
+            kind = d.FAMILIES[family]
+            try:
+                for who in kind.targets(self.mechanism.setting):
+                    rng = np.random.default_rng([self.seed, 13])
+                    sampler = Sampler(self.mechanism)
+                    types = sampler.profiles(rng, 8)
+                    shared = sampler.publics(kind.slots(self.mechanism, who), rng, 8)
+                    case = sampler.complete(kind, who, types, types, shared, rng, 0)
+                    _ = d.view(self.mechanism, case).after.payments
+            except RuleTimeout:
+                raise
+            except MechkitError as error:
+                for name, _ in self.families.pop(family):
+                    if family == "newcomer":
+                        self.notes.setdefault(name, set()).add(
+                            "adding a bidder was not tried: the rules serve their own number of "
+                            "agents only"
+                        )
+                        continue
+                    del self.open[name]
+                    self.excused[name] = (
+                        f"the rules do not serve one more agent ({error}); give Mechanism rebuild="
+                    )
+
+    def draws(self) -> int:
+        """Draws per estimated expectation: a tenth of the budget at most."""
+        most = DRAWS
+        if self.budget.evaluations is not None:
+            most = min(most, self.budget.evaluations // (10 * CASES))
+        elif self.budget.seconds is not None:
+            most = min(most, int(0.1 * self.budget.seconds / (CASES * self.row_seconds)))
+        return max(most, 64)
+
+    def rows(self, family: str, index: int) -> int:
+        """Profiles in a piece: under a budget in seconds, few for a slow rule, so that it holds."""
+        rows = search.rows_for(self.mechanism, index) * (4 if family == "profile" else 1)
+        if self.budget.seconds is not None and self.budget.evaluations is None:
+            rows = min(rows, int(0.04 * self.budget.seconds / self.row_seconds))
+        return max(rows, 4)
 
     def rounds(self) -> None:
         spent, index = 0, 0
@@ -228,7 +278,7 @@ class _Run:
                     checks=tuple(checks),
                     seed=self.seed,
                     index=PIECES * index + k,
-                    rows=search.rows_for(self.mechanism, index),
+                    rows=self.rows(family, index),
                     coalition=self.coalition,
                     deadline=self.deadline,
                 )
@@ -313,7 +363,7 @@ class _Run:
                 Status.UNKNOWN,
                 effort=effort,
                 reason=f"the rule did not return within the budget of {self.budget.seconds} s; "
-                "look for an endless loop, or give more seconds",
+                "look for an endless loop, or give more seconds to a slow rule",
             )
         if total is None or not total.tallies:
             return Verdict(

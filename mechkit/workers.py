@@ -23,6 +23,7 @@ class Threads(Executor):
 
     def __init__(self, workers: int) -> None:
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._busy: set[int] = set()
         self._threads = [
             threading.Thread(target=self._serve, daemon=True, name=f"mechkit-{k}")
             for k in range(workers)
@@ -36,23 +37,25 @@ class Threads(Executor):
         return future
 
     def _serve(self) -> None:
-        while True:
-            task = self._tasks.get()
-            if task is None:
-                return
-            future, fn, args, kwargs = task
-            del task
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001  (handed to the caller)
-                with contextlib.suppress(Exception):
-                    future.set_exception(error)
-            else:
-                with contextlib.suppress(Exception):
-                    future.set_result(result)
-            del future, fn, args, kwargs
+        # A time-out may arrive at any byte code, between two tasks too: then the thread just ends.
+        with contextlib.suppress(RuleTimeout):
+            while (task := self._tasks.get()) is not None:
+                self._work(*task)
+                del task
+
+    def _work(self, future: Future[Any], fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        own = threading.get_ident()
+        self._busy.add(own)
+        try:
+            result = fn(*args, **kwargs)
+        except BaseException as error:
+            self._busy.discard(own)
+            future.set_exception(error)
+        else:
+            self._busy.discard(own)
+            future.set_result(result)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the threads end when they are idle; never waits for a rule that hangs."""
@@ -62,8 +65,8 @@ class Threads(Executor):
     def give_up(self) -> None:
         """Raise RuleTimeout inside every thread that is still at work."""
         for thread in self._threads:
-            if thread.is_alive() and thread.ident is not None:
+            if thread.ident in self._busy:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread.ident), ctypes.py_object(RuleTimeout)
+                    ctypes.c_ulong(thread.ident or 0), ctypes.py_object(RuleTimeout)
                 )
         self.shutdown(wait=False)

@@ -1,0 +1,129 @@
+"""Results that outlive the run that made them: one stamped, checksummed file for each finished task.
+
+A file counts only if it is whole, its checksum fits, and its stamp says that it was made with what
+this run would use: the same task, version, entry and engine. Anything else is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import inspect
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mechkit import catalogue
+from mechkit.catalogue.entry import Entry
+from mechkit.errors import InputError
+
+FORMAT = "mechkit-audit/1"
+
+
+def version() -> str:
+    """The installed version, "source" where mechkit runs from a checkout."""
+    try:
+        return importlib.metadata.version("mechkit-econ")
+    except importlib.metadata.PackageNotFoundError:
+        return "source"
+
+
+def digest_of(entry: Entry) -> str:
+    """The SHA-256 of the file that declares an entry: its catalogue file, or where `make` is."""
+    for name in catalogue.MODULES:
+        module = importlib.import_module(f"mechkit.catalogue.{name}")
+        if entry in module.ENTRIES:
+            return _sha256(Path(inspect.getfile(module)).read_bytes())
+    with suppress(OSError, TypeError):
+        return _sha256(Path(inspect.getfile(inspect.unwrap(entry.make))).read_bytes())
+    return _sha256(repr(entry.make).encode())
+
+
+def engine_digest() -> str:
+    """The SHA-256 of the sources that judge: the packages, the catalogue's entry files left out."""
+    root, total = Path(__file__).resolve().parent, hashlib.sha256()
+    listed = {root / "catalogue" / f"{name}.py" for name in catalogue.MODULES}
+    for package in (root, root.parent / "proofs", root.parent / "solvers"):
+        for path in sorted(package.rglob("*.py")):
+            if path not in listed:
+                total.update(f"{path.relative_to(root.parent).as_posix()}\0".encode())
+                total.update(path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _canonical(data: Any) -> bytes:
+    return json.dumps(data, sort_keys=True, ensure_ascii=False).encode()
+
+
+class Folder:
+    """A directory of results. trouble: why the last file could not be written, if so.
+
+    Raises InputError where the directory cannot be written to begin with.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trouble: str | None = None
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._write(".writable", b"")
+            (path / ".writable").unlink()
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot write there ({error}); give a directory that can be written"
+            ) from None
+
+    @cached_property
+    def engine(self) -> str:
+        return engine_digest()
+
+    def stamp(self, task: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
+        """What a file must have been made with for its contents to count."""
+        made = {"format": FORMAT, "task": dict(task), "version": version()}
+        return _plain(made | {"entry": digest_of(entry), "engine": self.engine})
+
+    def read(self, name: str, stamp: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What an earlier run wrote; None where there is nothing, or nothing to be trusted."""
+        try:
+            data = json.loads((self.path / name).read_bytes())
+            body = {"stamp": data["stamp"], "row": data["row"]}
+            if data["sha256"] == _sha256(_canonical(body)) and body["stamp"] == stamp:
+                return body["row"]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            return None
+        return None
+
+    def write(self, name: str, stamp: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+        """Write a result under its stamp, with a checksum over both."""
+        body = _plain({"stamp": stamp, "row": row})
+        self.keep(name, body | {"sha256": _sha256(_canonical(body))})
+
+    def keep(self, name: str, data: Mapping[str, Any]) -> None:
+        """Write a file, or remember why not: a full disk must not cost the results."""
+        try:
+            self._write(name, json.dumps(data, indent=1, ensure_ascii=False).encode())
+        except OSError as error:
+            self.trouble = f"{self.path / name}: {error}; free some space and run again to save"
+
+    def _write(self, name: str, data: bytes) -> None:
+        """All or nothing: a reader sees the old file or the new one, whatever interrupts."""
+        part = self.path / f".{name}.part"
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.path / name)
+
+
+def _plain(data: Any) -> Any:
+    """The same values as a trip through JSON leaves them."""
+    return json.loads(json.dumps(data))
