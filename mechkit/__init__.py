@@ -1,8 +1,8 @@
 """mechkit: optimisation and verification for mechanisms.
 
-Declare a mechanism once, as an allocation rule and a payment rule in plain NumPy, and ask whether it
-has the properties that it claims: `verify` refutes them with a smallest exact counterexample, or says
-how hard it tried.
+Declare a mechanism once, as an allocation rule and a payment rule in plain NumPy, and ask whether
+it has the properties that it claims: `verify` refutes them with a smallest exact counterexample, or
+says how hard it tried.
 """
 
 from mechkit.constructors import (

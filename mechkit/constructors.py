@@ -22,8 +22,9 @@ MAX_OUTCOMES = 200_000
 
 
 def _whole(value: Any, least: int, what: str) -> int:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     require(
-        isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least,
+        whole and int(value) >= least,
         f"{what} = {value!r}: expected an integer of at least {least}",
     )
     return int(value)
@@ -335,7 +336,7 @@ def single_minded(
 
     bundles given, 0/1 (agents, items): the bundles are known; types (batch, agents): values.
     bundles None: a type is (value, wants item 0, …, wants item m−1), (batch, agents, 1 + items),
-    and the bundle can be misreported.
+    and the bundle can be misreported; wanting no item is worth nothing.
     """
     agents, items = _whole(agents, 1, "agents"), _whole(items, 1, "items")
 
@@ -382,12 +383,16 @@ def single_minded(
         )
         return np.concatenate([worth, wants], axis=-1)
 
+    def worth(types: Array, held: Array) -> Array:
+        wants = types[..., 1:]
+        return types[..., 0] * covered(wants, held) * np.max(wants, axis=-1)
+
     again = partial(single_minded, items=items, low=low, high=high, prior=prior)
     return Setting(
         name=f"{items} items, single-minded, {agents} agents",
         types=box(agents, 1 + items, low=bounds[0], high=bounds[1], levels=bits),
         allocation_shape=(agents, items),
-        value=lambda types, allocation: types[..., 0] * covered(types[..., 1:], allocation),
+        value=worth,
         slack=_pure_slack,
         prior=draw,
         joint_value=lambda types, parts: (

@@ -27,6 +27,7 @@ from mechkit import settings as s
 from mechkit.mechanism import Mechanism, Outcome, play
 from mechkit.settings import Array, Lottery, Setting
 from mechkit.spaces import Space, box, level_weights
+from proofs import values
 
 
 class Slot(NamedTuple):
@@ -81,8 +82,10 @@ class View:
             elif isinstance(source, Space):
                 shown[name] = self.case.arrays[f"public.{name}"]
             elif source.every:
-                picks = np.asarray(self.case.arrays[f"public.{name}"])[:, 0].astype(int)
-                shown[name] = source.draws[picks]
+                picks = self.case.arrays[f"public.{name}"][:, 0]
+                if not isinstance(picks, np.ndarray):
+                    picks = values(picks)
+                shown[name] = source.draws[picks.astype(int)]
         return shown
 
     @cached_property
@@ -304,7 +307,8 @@ def opponents(setting: Setting, agent: int) -> tuple[np.ndarray, list[Fraction]]
     Returns types (k, agents) of Fractions, the agent's own column filled with its lowest type.
     """
     weights = level_weights(setting.types, setting.prior)
-    assert weights is not None and setting.types.levels is not None
+    assert weights is not None
+    assert setting.types.levels is not None
     levels = setting.types.levels[0]
     assert levels is not None
     axes: list[list[tuple[Fraction, Fraction]]] = []
@@ -454,6 +458,7 @@ FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         Family("profile", View, _nobody, _profile, 0),
+        Family("reports", View, _nobody, _any_reports, 0, shares=False),
         Family("deviation", Deviation, _everybody, _lies, 1),
         Family("nash", Deviation, _everybody, _nash, 1),
         Family("coalition", Deviation, _pairs, _lies, 1),

@@ -287,11 +287,8 @@ def _blame(
             if mechanism.outcome is not None:
                 mechanism.outcome(reports[rows], **more)
             else:
-                mechanism.pay(  # type: ignore[misc]
-                    reports[rows],
-                    mechanism.allocate(reports[rows], **more),
-                    **more,  # type: ignore[misc]
-                )
+                allocation = mechanism.allocate(reports[rows], **more)  # type: ignore[misc]
+                mechanism.pay(reports[rows], allocation, **more)  # type: ignore[misc]
         except Exception as found:
             return found
         return None

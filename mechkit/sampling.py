@@ -177,9 +177,7 @@ class Sampler:
             points[rows] = tactic(slot.space, rng, rows.stop - rows.start)
         return repair(slot.space, points)
 
-    def lies(
-        self, slot: Slot, cue: np.ndarray, rng: np.random.Generator, turn: int
-    ) -> np.ndarray:
+    def lies(self, slot: Slot, cue: np.ndarray, rng: np.random.Generator, turn: int) -> np.ndarray:
         """Misreports (batch, k, *coordinates) for the owners of a slot, given a profile.
 
         One tactic serves a whole batch: the first owner's goes by turns, the others' are random.
@@ -195,7 +193,7 @@ class Sampler:
         return repair(space, out, owners)
 
     def _uniforms(self, rng: np.random.Generator, rows: int, size: int) -> np.ndarray:
-        """Uniform numbers (rows · size,), a stretch of a pool: fresh ones cost as much as a rule."""
+        """Uniform numbers (rows · size,) out of a pool: fresh ones cost as much as a rule."""
         if len(self._pool) < 4 * rows * size:
             self._pool = rng.random(4 * rows * size)
         at = int(rng.integers(0, len(self._pool) - rows * size + 1))

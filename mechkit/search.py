@@ -1,9 +1,9 @@
 """The search: batched over profiles and deviations, in self-contained, seeded pieces.
 
-A piece draws profiles once, plays them truthfully once, and then tries many deviations on them; every
-property of the same family reads its margin off the same plays. The worst starts are then improved by
-hill-climbing on the margin. A piece knows nothing of other pieces: its result depends on its own
-fields alone, so that pieces run in any order, on any executor, with the same outcome.
+A piece draws profiles once, plays them truthfully once, and then tries many deviations on them;
+every property of the same family reads its margin off the same plays. The worst starts are then
+improved by hill-climbing on the margin. A piece knows nothing of other pieces: its result depends
+on its own fields alone, so that pieces run in any order, on any executor, with the same outcome.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def rows_for(mechanism: Mechanism, index: int) -> int:
 
 def _turns(family: d.Family, rows: int) -> int:
     """How many misreports are tried per profile and agent."""
-    if family.name in ("profile", "interim"):
-        return 0 if family.name == "profile" else 1
+    if family.name == "interim" or not family.plays:
+        return min(family.plays, 1)
     return LIES if rows < 4096 else MANY_LIES
 
 
@@ -153,8 +153,9 @@ def _run(piece: Piece) -> Found:
     profile = Case("profile", (), {"types": types, **shared})
     base = View(mechanism, profile)
     judge.start(base)
-    if family.name == "profile":
-        judge.take(profile, base)
+    if not family.plays:
+        case = sampler.complete(family, (), types, base.sincere, shared, rng, 0)
+        judge.take(case, d.view(mechanism, case, base if family.shares else None))
     turns = _turns(family, rows)
     for who in chosen:
         scratch = None
@@ -189,7 +190,6 @@ class _Judge:
         self.starts: dict[tuple[str, int], list[tuple[float, Case]]] = {
             key: [] for key in self.checks
         }
-        self.trades = None
 
     def late(self) -> bool:
         deadline = self.piece.deadline
@@ -203,9 +203,8 @@ class _Judge:
         outcome = base.before
         refuse_non_finite(self.mechanism, np.asarray(base.reports), outcome)
         _ = base.before_utility
-        self.trades = np.asarray(outcome.trades)
         self.found.profiles += base.case.batch
-        self.found.trades += int(self.trades.sum())
+        self.found.trades += int(np.asarray(outcome.trades).sum())
         self.found.evaluations += base.case.batch * len(outcome.draws)
 
     def take(self, case: Case, view: View) -> None:

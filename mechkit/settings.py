@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from mechkit.errors import InputError, require
-from mechkit.spaces import Prior, Space, contains, sampler, uniform
+from mechkit.spaces import Prior, Space, contains, sampler
 
 Array = Any
 """A NumPy array, or an array of `proofs` over exact or symbolic terms: rules cannot tell."""
@@ -162,7 +162,8 @@ class Setting:
 
     def sample(self, rng: np.random.Generator, batch: int) -> np.ndarray:
         """Types drawn from the prior, float64 (batch, agents, *coordinates)."""
-        types = np.asarray(self._draw(rng, batch), dtype=float)  # type: ignore[attr-defined]
+        drawn = self._draw(rng, batch)  # type: ignore[attr-defined]
+        types: np.ndarray = np.array(drawn, dtype=np.float64)
         expected = (batch, *self.types.shape)
         require(
             types.shape == expected,
@@ -179,8 +180,8 @@ class Setting:
 
     def feasible(self, allocation: Array, *, tolerance: float = 1e-9) -> np.ndarray:
         """Which allocations of a batch are feasible, bool (batch,)."""
-        slack = np.asarray(self.slack(np.asarray(allocation, dtype=float)), dtype=float)
-        return (slack >= -tolerance).reshape(len(slack), -1).all(axis=-1)
+        slack = np.array(self.slack(np.array(allocation, dtype=float)), dtype=float)
+        return np.asarray((slack >= -tolerance).reshape(len(slack), -1).all(axis=-1))
 
     def resized(self, agents: int | Mapping[str, int]) -> Setting:
         """The same setting with another number of agents (by role, where there are several)."""

@@ -1,18 +1,18 @@
 """The smallest witness: fewest agents involved, then fewest non-zero numbers, then the simplest.
 
 A case is simplified coordinate by coordinate (and in pairs) as long as it still violates: floats
-propose, the exact replay decides. What is smallest is one order, `size`, and the search for it ends
-when no move makes the case smaller.
+propose, the exact replay decides. What is smallest is one order, `Here.after`, and the search for
+it ends when no move makes the case smaller.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -23,70 +23,14 @@ from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.replay import OPAQUE_GAIN, float_margin, margins, negative, valid
 
-Point = tuple[Fraction, ...]
+Move = Mapping[int, Fraction]
+"""New values for some coordinates."""
+Size = tuple[int, int, int, int]
 EXACT_TRIES = 12
+CANDIDATES = 4096
 PAIR_VALUES = 9
+RENAMINGS = 3
 DENOMINATORS = (1, 2, 3, 4, 5, 6, 8, 10)
-
-
-@lru_cache(maxsize=1 << 16)
-def cost(x: Fraction) -> int:
-    """How simple a number is: 0 is simplest, then 1, 1/2, 2, …; denominators weigh most."""
-    return 0 if x == 0 else 4 * (x.denominator - 1) + abs(x.numerator)
-
-
-class Shape:
-    """How a case's arrays flatten to a tuple of coordinates, each owned by an agent."""
-
-    def __init__(self, mechanism: Mechanism, case: Case) -> None:
-        self.mechanism, self.case = mechanism, case
-        self.slots: Mapping[str, Slot] = d.slots(mechanism, case)
-        self.keys = list(case.arrays)
-        owners: list[tuple[str, int]] = []
-        lows: list[Fraction] = []
-        highs: list[Fraction] = []
-        for key in self.keys:
-            slot = self.slots[key]
-            for owner in slot.owners:
-                group = "public" if key.startswith("public.") or key == "factor" else "agent"
-                owners += [(group, owner)] * slot.space.size
-                lows += slot.space.low[[owner]].reshape(-1).tolist()
-                highs += slot.space.high[[owner]].reshape(-1).tolist()
-        self.owners, self.lows, self.highs = owners, lows, highs
-        # The number that counts as nothing: zero, or the bound nearest to it; no scaling is 1.
-        self.rest = tuple(
-            min(max(Fraction(0), low), high) for low, high in zip(lows, highs, strict=True)
-        )
-        if "factor" in case.arrays:
-            self.rest = (*self.rest[:-1], Fraction(1)) if self.keys[-1] == "factor" else self.rest
-
-    def point(self, case: Case) -> Point:
-        return tuple(x for key in self.keys for x in case.arrays[key].reshape(-1))
-
-    def cases(self, points: list[Point]) -> Case:
-        """A batch of points as an exact case."""
-        flat = np.empty((len(points), len(self.owners)), dtype=object)
-        for k, point in enumerate(points):
-            flat[k] = point
-        arrays, at = {}, 0
-        for key in self.keys:
-            shape = self.case.arrays[key].shape[1:]
-            size = int(np.prod(shape, dtype=int))
-            arrays[key] = flat[:, at : at + size].reshape(len(points), *shape)
-            at += size
-        return Case(self.case.family, self.case.who, arrays)
-
-    def size(self, point: Point) -> tuple[Any, ...]:
-        """The order of witnesses, smaller first."""
-        moved = [x != r for x, r in zip(point, self.rest, strict=True)]
-        involved = {owner for owner, m in zip(self.owners, moved, strict=True) if m}
-        # Two types that differ by an order alone are settled by where the numbers stand.
-        return (
-            len(involved),
-            sum(moved),
-            sum(cost(x) for x, m in zip(point, moved, strict=True) if m),
-            tuple(-x for x in point),
-        )
 
 
 def shrink(
@@ -95,7 +39,6 @@ def shrink(
     check: int,
     case: Case,
     arithmetic: str,
-    *,
     deadline: float | None = None,
 ) -> Case:
     """The smallest exact case (one row) reachable by moves that keep the violation.
@@ -104,45 +47,59 @@ def shrink(
     deadline: on the clock of time.monotonic; what is smallest by then is returned.
     """
     if arithmetic == "float64":
-        case = Case(
-            case.family,
-            case.who,
-            {k: _fractions(a) for k, a in case.arrays.items()},
-        )
-    best = _simplified(mechanism, prop, check, case, arithmetic, deadline)
-    for renamed in _renamed(mechanism, best):
-        shape = Shape(mechanism, renamed)
-        judge = _Judge(mechanism, prop, check, shape, arithmetic)
+        case = Case(case.family, case.who, {k: _fractions(a) for k, a in case.arrays.items()})
+    judge = _Judge(mechanism, prop, check, arithmetic, deadline)
+    best = _simplified(judge, case)
+    for renamed in _renamed(mechanism, best.case()):
+        if judge.late():
+            break
         if valid(renamed, mechanism).all() and judge.violates(renamed):
-            other = _simplified(mechanism, prop, check, renamed, arithmetic, deadline)
-            if _rank(mechanism, other) < _rank(mechanism, best):
+            other = _simplified(judge, renamed)
+            if (other.size, other.shape.case.who) < (best.size, best.shape.case.who):
                 best = other
+    found = best.case()
     if arithmetic == "float64":
-        arrays = {k: a.astype(float) for k, a in best.arrays.items()}
-        return Case(best.family, best.who, arrays)
-    return best
+        arrays = {k: a.astype(float) for k, a in found.arrays.items()}
+        return Case(found.family, found.who, arrays)
+    return found
 
 
-def _rank(mechanism: Mechanism, case: Case) -> tuple[Any, ...]:
-    shape = Shape(mechanism, case)
-    return (shape.size(shape.point(case))[:3], case.who)
+def _fractions(array: np.ndarray) -> np.ndarray:
+    made = np.empty(array.shape, dtype=object)
+    for at, x in np.ndenumerate(array):
+        made[at] = Fraction(float(x))
+    return made
 
 
-RENAMINGS = 3
+def _simplified(judge: _Judge, case: Case) -> Here:
+    shape = Shape(judge.mechanism, case)
+    here = Here(shape, [x for key in shape.keys for x in case.arrays[key].reshape(-1)])
+    while True:
+        better = None
+        for moves in _stages(here):
+            if judge.late():
+                return here
+            if (better := judge.best(here, moves)) is not None:
+                break
+        if better is None:
+            return here
+        here = better
 
 
 def _renamed(mechanism: Mechanism, case: Case) -> Iterator[Case]:
     """The case with the agents who act exchanged for others of their roles, lowest first."""
-    roles = mechanism.setting.roles
+    roles, agents = mechanism.setting.roles, mechanism.setting.agents
+    if agents > 64:
+        return
     acting = [
         who
         for who in d.FAMILIES[case.family].targets(mechanism.setting)
         if len(who) == len(case.who)
         and who != case.who
         and [roles[i] for i in who] == [roles[i] for i in case.who]
-    ] if mechanism.setting.agents <= 64 else []
+    ]
     for who in acting[:RENAMINGS]:
-        order = list(range(mechanism.setting.agents))
+        order = list(range(agents))
         for mine, other in zip(case.who, who, strict=True):
             a, b = order.index(mine), order.index(other)
             order[a], order[b] = order[b], order[a]
@@ -153,69 +110,154 @@ def _renamed(mechanism: Mechanism, case: Case) -> Iterator[Case]:
         yield Case(case.family, who, arrays)
 
 
-def _simplified(
-    mechanism: Mechanism,
-    prop: Property,
-    check: int,
-    case: Case,
-    arithmetic: str,
-    deadline: float | None,
-) -> Case:
-    shape = Shape(mechanism, case)
-    judge = _Judge(mechanism, prop, check, shape, arithmetic)
-    point = shape.point(case)
-    while True:
-        better = None
-        for moves in _stages(shape, point):
-            if deadline is not None and time.monotonic() > deadline:
-                break
-            better = judge.best(point, moves)
-            if better is not None:
-                break
-        if better is None:
-            break
-        point = better
-    return shape.cases([point])
+# The order of witnesses --------------------------------------------------------------------------
 
 
-def _fractions(array: np.ndarray) -> np.ndarray:
-    made = np.empty(array.shape, dtype=object)
-    for at, x in np.ndenumerate(array):
-        made[at] = Fraction(float(x))
-    return made
+@lru_cache(maxsize=1 << 16)
+def cost(x: Fraction) -> int:
+    """How simple a number is: 0 is simplest, then 1, 2, …, 1/2, …; denominators weigh most."""
+    return 0 if x == 0 else 4 * (x.denominator - 1) + abs(x.numerator)
+
+
+class Shape:
+    """How a case's arrays flatten to coordinates, each owned by an agent."""
+
+    def __init__(self, mechanism: Mechanism, case: Case) -> None:
+        self.case, self.keys = case, list(case.arrays)
+        slots: Mapping[str, Slot] = d.slots(mechanism, case)
+        self.owners: list[tuple[str, int]] = []
+        self.lows: list[Fraction] = []
+        self.highs: list[Fraction] = []
+        self.rest: list[Fraction] = []
+        for key in self.keys:
+            space, owners = slots[key].space, slots[key].owners
+            group = "public" if key.startswith("public.") or key == "factor" else "agent"
+            for owner in owners:
+                low = space.low[[owner]].reshape(-1).tolist()
+                high = space.high[[owner]].reshape(-1).tolist()
+                self.owners += [(group, owner)] * space.size
+                self.lows += low
+                self.highs += high
+                # What counts as nothing: zero or the bound nearest to it; scaling by 1.
+                nothing = Fraction(1 if key == "factor" else 0)
+                self.rest += [min(max(nothing, a), b) for a, b in zip(low, high, strict=True)]
+
+    def split(self, flat: np.ndarray) -> Case:
+        """Coordinates (batch, all of them) as a case."""
+        arrays, at = {}, 0
+        for key in self.keys:
+            shape = self.case.arrays[key].shape[1:]
+            size = int(np.prod(shape, dtype=int))
+            arrays[key] = flat[:, at : at + size].reshape(len(flat), *shape)
+            at += size
+        return Case(self.case.family, self.case.who, arrays)
+
+
+class Here:
+    """A point of the descent, with the bookkeeping that makes a move's size cheap."""
+
+    def __init__(self, shape: Shape, point: list[Fraction]) -> None:
+        self.shape, self.point = shape, point
+        self.moved = [x != r for x, r in zip(point, shape.rest, strict=True)]
+        self.involved = Counter(o for o, m in zip(shape.owners, self.moved, strict=True) if m)
+        self.size: Size = (
+            len(self.involved),
+            sum(self.moved),
+            sum(cost(x) for x, m in zip(point, self.moved, strict=True) if m),
+            sum(k for k, m in enumerate(self.moved) if m),
+        )
+
+    def after(self, move: Move) -> Size:
+        """The size of the point after a move: agents involved, numbers that are not at rest, how
+        simple these are, and (of equals) how early they stand."""
+        _, count, price, place = self.size
+        change: dict[tuple[str, int], int] = {}
+        for k, x in move.items():
+            owner = self.shape.owners[k]
+            if self.moved[k]:
+                count, price, place = count - 1, price - cost(self.point[k]), place - k
+                change[owner] = change.get(owner, 0) - 1
+            if x != self.shape.rest[k]:
+                count, price, place = count + 1, price + cost(x), place + k
+                change[owner] = change.get(owner, 0) + 1
+        involved = len(self.involved)
+        for owner, step in change.items():
+            before = self.involved[owner]
+            involved += (before + step > 0) - (before > 0)
+        return (involved, count, price, place)
+
+    def moving(self, move: Move) -> Here:
+        """The point that a move leads to."""
+        point = list(self.point)
+        for k, x in move.items():
+            point[k] = x
+        return Here(self.shape, point)
+
+    def case(self) -> Case:
+        """The point as an exact case of one row."""
+        flat = np.empty((1, len(self.point)), dtype=object)
+        flat[0] = self.point
+        return self.shape.split(flat)
 
 
 class _Judge:
-    """Which of many candidate points still violate: floats first, then exactly."""
+    """Which of many moves still violate: floats first, then exactly."""
 
     def __init__(
-        self, mechanism: Mechanism, prop: Property, check: int, shape: Shape, arithmetic: str
+        self,
+        mechanism: Mechanism,
+        prop: Property,
+        check: int,
+        arithmetic: str,
+        deadline: float | None,
     ) -> None:
         self.mechanism, self.prop, self.check = mechanism, prop, check
-        self.shape, self.arithmetic = shape, arithmetic
+        self.arithmetic, self.deadline = arithmetic, deadline
         self.least = OPAQUE_GAIN * mechanism.setting.types.scale
 
-    def best(self, point: Point, moves: Iterable[Point]) -> Point | None:
-        """The smallest candidate below `point` that still violates, or None."""
-        bar = self.shape.size(point)
-        sized = [(size, p) for p in dict.fromkeys(moves) if (size := self.shape.size(p)) < bar]
+    def best(self, here: Here, moves: Iterable[Move]) -> Here | None:
+        """The smallest point below `here` that a move reaches and that still violates, or None."""
+        sized = [
+            (size, k, move)
+            for k, move in enumerate(moves)
+            if (size := here.after(move)) < here.size
+        ]
+        sized.sort(key=lambda triple: triple[:2])
+        del sized[CANDIDATES:]
         if not sized:
             return None
-        sized.sort(key=lambda pair: pair[0])
-        case = self.shape.cases([p for _, p in sized])
-        ok = valid(case, self.mechanism)
-        margin = self._floats(case)
-        hopeful = np.flatnonzero(ok & (margin < -1e-12))
+        at, width = 0, 64
+        while at < len(sized):
+            if self.late():
+                return None
+            chunk = sized[at : at + width]
+            if (found := self._first(here, [move for _, _, move in chunk])) is not None:
+                return found
+            at, width = at + width, 4 * width
+        return None
+
+    def late(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def _first(self, here: Here, moves: list[Move]) -> Here | None:
+        """The first of some moves, smallest first, that still violates."""
+        flat = np.tile(np.array(here.point, dtype=float), (len(moves), 1))
+        for row, move in zip(flat, moves, strict=True):
+            for k, x in move.items():
+                row[k] = x
+        dust = 1e-3 * self.least
+        hopeful = np.flatnonzero(self._floats(here.shape.split(flat)) < -dust)
         for k in hopeful[:EXACT_TRIES]:
-            if self.violates(case.rows(slice(int(k), int(k) + 1))):
-                return sized[int(k)][1]
+            there = here.moving(moves[int(k)])
+            case = there.case()
+            if valid(case, self.mechanism).all() and self.violates(case):
+                return there
         return None
 
     def _floats(self, case: Case) -> np.ndarray:
-        arrays = {k: a.astype(float) for k, a in case.arrays.items()}
         try:
             with np.errstate(all="ignore"):
-                view = d.view(self.mechanism, Case(case.family, case.who, arrays))
+                view = d.view(self.mechanism, case)
                 check = self.prop.checks(self.mechanism.setting)[self.check]
                 margin = np.asarray(check.margin(view), dtype=float)
         except RuleTimeout:
@@ -225,85 +267,98 @@ class _Judge:
         return margin.reshape(case.batch, -1).min(axis=1)
 
     def violates(self, case: Case) -> bool:
+        """Whether a one-row exact case violates, in the arithmetic of the witness."""
         try:
             if self.arithmetic == "float64":
                 return float_margin(self.mechanism, self.prop, self.check, case) <= -self.least
             return bool(negative(margins(self.mechanism, self.prop, self.check, case)[0]))
         except (RuleTimeout, MemoryError):
             raise
-        except Exception:  # noqa: BLE001  (a candidate on which the rule fails is no witness)
+        except Exception:
+            # A candidate on which the rule fails is no witness.
             return False
 
 
-def _stages(shape: Shape, point: Point) -> Iterator[Iterable[Point]]:
+# Moves -------------------------------------------------------------------------------------------
+
+
+def _stages(here: Here) -> Iterator[Iterable[Move]]:
     """Moves from the boldest to the finest."""
-    yield _without_agents(shape, point)
-    yield _rounded(shape, point)
-    yield _one_by_one(shape, point)
-    yield _in_pairs(shape, point)
+    yield _without_agents(here)
+    yield _rounded(here)
+    yield _one_by_one(here)
+    yield _in_pairs(here)
 
 
-def _without_agents(shape: Shape, point: Point) -> Iterator[Point]:
-    """All that one agent, or two, has at rest; then single coordinates."""
-    agents = list(dict.fromkeys(shape.owners))
-    groups = [{a} for a in agents] + [set(pair) for pair in itertools.combinations(agents[:8], 2)]
+def _without_agents(here: Here) -> Iterator[Move]:
+    """Everything that some agents have put at rest: halves of the crowd, down to one agent; then
+    single coordinates."""
+    agents, rest = list(here.involved), here.shape.rest
+    width = len(agents)
+    groups: list[set[tuple[str, int]]] = []
+    while width >= 1 and agents:
+        groups += [set(agents[k : k + width]) for k in range(0, len(agents), width)][:64]
+        width //= 2
+    groups += [set(pair) for pair in itertools.combinations(agents[:8], 2)]
     for group in groups:
-        yield tuple(
-            r if owner in group else x
-            for x, r, owner in zip(point, shape.rest, shape.owners, strict=True)
-        )
-    for k, r in enumerate(shape.rest):
-        yield (*point[:k], r, *point[k + 1 :])
+        yield {
+            k: rest[k]
+            for k, owner in enumerate(here.shape.owners)
+            if owner in group and here.moved[k]
+        }
+    for k in _moving(here):
+        yield {k: rest[k]}
 
 
-def _rounded(shape: Shape, point: Point) -> Iterator[Point]:
+def _moving(here: Here, most: int = 64) -> list[int]:
+    return [k for k, m in enumerate(here.moved) if m][:most]
+
+
+def _rounded(here: Here) -> Iterator[Move]:
     """Every number on one coarse grid; the profile scaled so that its largest number is simple."""
+    moving, point = [k for k, m in enumerate(here.moved) if m], here.point
+    lows, highs = here.shape.lows, here.shape.highs
     for q in DENOMINATORS:
-        yield tuple(Fraction(round(x * q), q) for x in point)
-    top = max((abs(x) for x in point), default=Fraction(0))
+        yield {k: Fraction(round(point[k] * q), q) for k in moving}
+        yield {
+            k: lows[k] + Fraction(round((point[k] - lows[k]) / span * q), q) * span
+            for k in moving
+            if (span := highs[k] - lows[k]) > 0
+        }
+    top = max((abs(point[k]) for k in moving), default=Fraction(0))
     if top:
-        for target in dict.fromkeys((*shape.highs[:1], Fraction(1))):
-            yield tuple(x / top * target for x in point)
-    for q in DENOMINATORS:
-        yield tuple(
-            low + Fraction(round((x - low) / (high - low) * q), q) * (high - low)
-            if high > low
-            else x
-            for x, low, high in zip(point, shape.lows, shape.highs, strict=True)
-        )
+        for target in {highs[0], Fraction(1)}:
+            yield {k: point[k] / top * target for k in moving}
 
 
-def _one_by_one(shape: Shape, point: Point) -> Iterator[Point]:
-    for k in range(min(len(point), 64)):
-        for value in _simple(shape, point, k, 60):
-            yield (*point[:k], value, *point[k + 1 :])
+def _one_by_one(here: Here) -> Iterator[Move]:
+    for k in range(min(len(here.point), 64)):
+        for value in _simple(here, k, 60):
+            yield {k: value}
 
 
-def _in_pairs(shape: Shape, point: Point) -> Iterator[Point]:
-    """Two coordinates at once; equal coordinates together."""
-    moving = [k for k, r in enumerate(shape.rest) if point[k] != r][:10]
+def _in_pairs(here: Here) -> Iterator[Move]:
+    """Two coordinates at once; equal coordinates together; a number handed to another place."""
+    moving, point = _moving(here, 10), here.point
     for j, k in itertools.combinations(moving, 2):
-        for a in _simple(shape, point, j, PAIR_VALUES):
-            for b in _simple(shape, point, k, PAIR_VALUES):
-                yield (*point[:j], a, *point[j + 1 : k], b, *point[k + 1 :])
+        seconds = _simple(here, k, PAIR_VALUES)
+        for a in _simple(here, j, PAIR_VALUES):
+            for b in seconds:
+                yield {j: a, k: b}
     for value in dict.fromkeys(point[k] for k in moving):
-        for simple in _simple(shape, point, point.index(value), 40):
-            yield tuple(simple if x == value else x for x in point)
+        for simple in _simple(here, point.index(value), 40):
+            yield {k: simple for k in moving if point[k] == value}
     for k in moving:
-        # Hand a number over to a coordinate at rest: a violation that needs one trader may not
-        # care which, and the first one reads best.
-        for j in range(min(len(point), 16)):
-            if j != k:
-                moved = list(point)
-                moved[j], moved[k] = point[k], point[j]
-                yield tuple(moved)
+        # A violation that needs one trader may not care which: the first one reads best.
+        for j in range(min(k, 16)):
+            yield {j: point[k], k: point[j]}
 
 
-def _simple(shape: Shape, point: Point, k: int, most: int) -> list[Fraction]:
+def _simple(here: Here, k: int, most: int) -> list[Fraction]:
     """Simple values for coordinate k, the simplest first."""
-    low, high = shape.lows[k], shape.highs[k]
-    near = {x for x in point if low <= x <= high}
-    found = set(_ladder(low, high)) | near | {low, high, shape.rest[k]}
+    low, high = here.shape.lows[k], here.shape.highs[k]
+    near = {x for x in here.point[:64] if low <= x <= high}
+    found = set(_ladder(low, high)) | near | {low, high, here.shape.rest[k]}
     between = [(x + y) / 2 for x, y in itertools.pairwise(sorted(near))]
     found.update(x for x in between if low <= x <= high)
     return sorted(found, key=lambda x: (cost(x), x))[:most]

@@ -6,7 +6,9 @@ so that replaying against something else is noticed.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import importlib
 import importlib.util
 import inspect
 import sys
@@ -14,7 +16,8 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from mechkit.catalogue import entry_of, keys
+from mechkit.catalogue import MODULES, entry_of, keys
+from mechkit.catalogue.entry import Entry
 from mechkit.errors import InputError
 from mechkit.mechanism import Mechanism
 
@@ -37,9 +40,16 @@ def load(reference: str) -> Source:
     if ".py" in reference:
         return _from_file(reference)
     entry = entry_of(reference)
-    file = inspect.getsourcefile(inspect.unwrap(entry.make)) or inspect.getsourcefile(type(entry))
-    assert file is not None
-    return Source(entry.make(), reference, digest(Path(file)))
+    return Source(entry.make(), reference, digest(file_of(entry)))
+
+
+def file_of(entry: Entry) -> Path:
+    """The catalogue file that lists an entry (its `make` may come from a helper elsewhere)."""
+    for name in MODULES:
+        module = importlib.import_module(f"mechkit.catalogue.{name}")
+        if entry in module.ENTRIES:
+            return Path(inspect.getfile(module))
+    raise InputError(f"no catalogue file lists {entry.key!r}: add it to the ENTRIES of one")
 
 
 def digest(path: Path) -> str:
@@ -64,15 +74,22 @@ def _from_file(reference: str) -> Source:
         if isinstance(value, Mechanism) and not key.startswith("_")
     ]
     if not name:
-        if len(offered) != 1:
+        if not offered:
             raise InputError(
-                f"{path} declares {len(offered)} mechanisms ({', '.join(offered) or 'none'}): say "
+                f"{path} declares no mechanism: give one a name in it, "
+                "auction = mk.Mechanism(setting, allocate, pay)"
+            )
+        if len(offered) > 1:
+            raise InputError(
+                f"{path} declares {len(offered)} mechanisms ({', '.join(offered)}): say "
                 f"which, {path}:NAME"
             )
         name = offered[0]
     if not hasattr(module, name):
+        near = difflib.get_close_matches(name, offered, n=1, cutoff=0.6)
+        hint = f"; did you mean {path}:{near[0]}?" if near else ""
         raise InputError(
-            f"{path} has no {name}; it declares {', '.join(offered) or 'no Mechanism'}"
+            f"{path} has no {name}; it declares {', '.join(offered) or 'no Mechanism'}{hint}"
         )
     found = getattr(module, name)
     if not isinstance(found, Mechanism) and callable(found):
@@ -91,7 +108,8 @@ def _from_file(reference: str) -> Source:
 def _module(path: Path) -> object:
     name = f"_mechkit_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     folder = str(path.resolve().parent)
@@ -101,7 +119,10 @@ def _module(path: Path) -> object:
     except InputError:
         raise
     except (Exception, SystemExit) as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        here = path.resolve()
+        frames = [
+            f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) in (path, here)
+        ]
         line = f", line {frames[-1].lineno}" if frames else ""
         raise InputError(
             f"{path}{line} does not import: {type(error).__name__}: {error}; run it with Python to "

@@ -189,7 +189,6 @@ def _levels(
         f"levels has {len(per)} entries for {size} coordinates: give one set for all, or one each",
     )
     out: list[tuple[Fraction, ...] | None] = []
-    least, most = low.max(), high.min()
     for entry in per:
         if entry is None:
             out.append(None)
@@ -198,7 +197,8 @@ def _levels(
         require(bool(values), "an empty set of levels: give at least one value")
         require(
             values[0] >= low.min() and values[-1] <= high.max(),
-            f"levels {[str(v) for v in values]} leave the box [{least}, {most}]: widen low and high",
+            f"levels {[str(v) for v in values]} leave the box [{low.min()}, {high.max()}]: widen "
+            "low and high",
         )
         out.append(values)
     return tuple(out)
@@ -300,7 +300,8 @@ def contains(
     low = (space.low if exact else space.low_float)[index]
     high = (space.high if exact else space.high_float)[index]
     axes = tuple(range(1, points.ndim))
-    inside = ((points >= low - slack) & (points <= high + slack)).astype(bool).all(axis=axes)
+    within = (points >= low - slack) & (points <= high + slack)
+    inside = np.asarray(within.astype(bool).all(axis=axes))
     flat = points.reshape(*points.shape[:2], space.size)
     if space.levels is not None:
         for c, level in enumerate(space.levels):

@@ -4,7 +4,7 @@ REFUTED      a witness was replayed: exactly (`exact`), with enclosures whose si
              (`interval`), or, for rules that only run on floats, at a float point (`float64`)
 PROVED       by a named method, on a named domain, with a named tool
 UNREFUTED    searched, and nothing found: the effort says how much. It does not mean that it holds
-UNKNOWN      nothing can be said, and `reason` says why (nothing was ever allocated, time ran out, …)
+UNKNOWN      nothing can be said, and `reason` says why (nothing was ever allocated, time ran out)
 NOT_APPLICABLE   the setting cannot have the property
 """
 
@@ -152,6 +152,8 @@ def fraction_text(x: Any) -> str:
     """A number as exactly as it is known: 1/3, 0.25 as 1/4, an enclosure by its end points."""
     if isinstance(x, bool | np.bool_):
         return "1" if x else "0"
-    if isinstance(x, int | Fraction | np.integer):
-        return str(Fraction(x))
+    if isinstance(x, int | np.integer):
+        return str(int(x))
+    if isinstance(x, Fraction):
+        return str(x)
     return repr(x) if isinstance(x, float) else str(x)

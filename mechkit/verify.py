@@ -1,7 +1,7 @@
 """One call: every property that applies to a mechanism, searched, replayed and reported.
 
-The work is cut into rounds; a round is a fixed list of self-contained pieces (`search.Piece`) for the
-families whose properties are still open, whatever the number of workers. Candidates are decided
+The work is cut into rounds; a round is a fixed list of self-contained pieces (`search.Piece`) for
+the families whose properties are still open, whatever the number of workers. Candidates are decided
 exactly in the order of the pieces. With a budget in evaluations the same seed therefore gives the
 same verdict on one core, on two, or on a cluster.
 """
@@ -75,10 +75,11 @@ def verify(
 ) -> Report:
     """Search for violations of properties, all that apply by default.
 
-    seconds, evaluations: the budget, 2 seconds by default; with evaluations alone the result depends
-    on the seed only. workers: threads, one per core by default; executor: where pieces run instead
-    (a process pool, a cluster's executor). coalition: the largest coalition tried. progress(share,
-    what): called as the budget is spent. reference: where the mechanism was loaded from.
+    seconds, evaluations: the budget, 2 seconds by default; with evaluations alone the result
+    depends on the seed only. workers: threads, one per core by default; executor: where pieces run
+    instead (a process pool, a cluster's executor). coalition: the largest coalition tried.
+    progress(share, what): called as the budget is spent. reference: where the mechanism was loaded
+    from.
 
     Raises InputError for bad arguments, RuleError where a rule misbehaves. A rule that hangs leaves
     the undecided properties UNKNOWN.
@@ -182,19 +183,20 @@ class _Run:
         grace = 0.5 + 0.25 * (self.budget.seconds or 0.0)
         return max(0.05, self.deadline + grace - time.monotonic())
 
-    def wait(self, future: Future[Any]) -> Any:
-        """The result of a future, or _Hung once the grace period is over."""
+    def wait(self, future: Future[Any], more: float = 0.0) -> Any:
+        """The result of a future, or _Hung once the grace period (and some more) is over."""
+        left = self.left()
         try:
-            return future.result(timeout=self.left())
+            return future.result(timeout=None if left is None else left + more)
         except FutureTimeout:
             if future.done():
                 return future.result()  # the rule itself raised a time-out
             self.hung = True
             raise _Hung from None
 
-    def guarded(self, call: Callable[..., Any], *args: Any) -> Any:
+    def guarded(self, call: Callable[..., Any], *args: Any, more: float = 0.0) -> Any:
         """Run something that runs the rule, in a thread that can be given up."""
-        return self.wait(self.local.submit(_quietly, call, *args))
+        return self.wait(self.local.submit(_quietly, call, *args), more)
 
     # Rounds --------------------------------------------------------------------------------------
 
@@ -263,7 +265,7 @@ class _Run:
 
     def rows(self, family: str, index: int) -> int:
         """Profiles in a piece: under a budget in seconds, few for a slow rule, so that it holds."""
-        rows = search.rows_for(self.mechanism, index) * (4 if family == "profile" else 1)
+        rows = search.rows_for(self.mechanism, index) * (1 if d.FAMILIES[family].plays else 4)
         if self.budget.seconds is not None and self.budget.evaluations is None:
             rows = min(rows, int(0.04 * self.budget.seconds / self.row_seconds))
         return max(rows, 4)
@@ -327,10 +329,11 @@ class _Run:
             sum_of.exercised += tally.exercised
             prop = self.open[name]
             for _, case in tally.candidates:
-                decided = self.guarded(_decide, self.mechanism, prop, check, case, self.limit())
+                decided = self.guarded(
+                    confirm, self.mechanism, prop, check, case, more=SHRINK_SECONDS
+                )
                 if decided is not None:
-                    self.found[name] = decided
-                    del self.open[name]
+                    self.refute(prop, check, *decided)
                     break
             else:
                 sum_of.smallest = min(sum_of.smallest, 0.0 if tally.candidates else tally.smallest)
@@ -339,12 +342,27 @@ class _Run:
                         "float violations that vanish in exact arithmetic or at a tie were dropped"
                     )
 
+    def refute(self, prop: Property, check: int, case: Case, arithmetic: str, note: str) -> None:
+        """Record a confirmed witness, and then a smaller one: a slow rule must not lose it."""
+        subject = (self.mechanism, prop, check)
+        self.found[prop.name] = self.guarded(
+            counterexample, *subject, case, arithmetic, note, more=SHRINK_SECONDS
+        )
+        del self.open[prop.name]
+        small = self.guarded(
+            shrink, *subject, case, arithmetic, self.limit(), more=2 * SHRINK_SECONDS
+        )
+        self.found[prop.name] = self.guarded(
+            counterexample, *subject, small, arithmetic, note, more=SHRINK_SECONDS
+        )
+
     def limit(self) -> float:
         """Until when a witness may be shrunk: a few seconds, less where the budget is short."""
         now = time.monotonic()
         if self.deadline is None or self.budget.evaluations is not None:
             return now + SHRINK_SECONDS
-        return now + min(SHRINK_SECONDS, max(0.5, self.deadline - now))
+        share = (self.deadline - now) / max(1, len(self.open))
+        return now + min(SHRINK_SECONDS, max(0.3, share))
 
     # Verdicts ------------------------------------------------------------------------------------
 
@@ -422,25 +440,3 @@ def _quietly(call: Callable[..., Any], *args: Any) -> Any:
     """Rules may divide by zero where they then discard the result; NaN is looked for by name."""
     with np.errstate(all="ignore"):
         return call(*args)
-
-
-def _decide(
-    mechanism: Mechanism, prop: Property, check: int, case: Case, deadline: float
-) -> Counterexample | None:
-    """Confirm a float candidate exactly, shrink it, and record it."""
-    decided = confirm(mechanism, prop, check, case)
-    if decided is None:
-        return None
-    exact_case, _, arithmetic, note = decided
-    small = shrink(mechanism, prop, check, exact_case, arithmetic, deadline=deadline)
-    return counterexample(mechanism, prop, check, small, arithmetic, note)
-
-
-def require_reference(reference: str | None) -> str:
-    """The reference of a report, for what can only be replayed by one."""
-    if reference is None:
-        raise InputError(
-            "this report's mechanism was not loaded from FILE.py:NAME or the catalogue, so nobody "
-            "could load it again; pass reference="
-        )
-    return reference

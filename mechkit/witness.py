@@ -1,13 +1,14 @@
 """Witnesses as files: a counterexample in JSON, and its replay without any search.
 
-A witness file holds the case in exact numbers (strings such as "1/3"), the property and which of its
-checks fails, the margin, the arithmetic, and the mechanism's reference and hash. Replaying plays the
-case again from nothing and compares the sign and the size of the margin.
+A witness file holds the case in exact numbers (strings such as "1/3"), the property and which of
+its checks fails, the margin, the arithmetic, and the mechanism's reference and hash. Replaying
+plays the case again from nothing and compares the sign and the size of the margin.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,13 +18,23 @@ from typing import Any
 import numpy as np
 
 from mechkit.deviations import FAMILIES, Case
-from mechkit.errors import InputError, require
+from mechkit.errors import InputError, MechkitError, require
 from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
 from mechkit.replay import OPAQUE_GAIN, counterexample, float_margin, margins, negative, valid
 from mechkit.verdict import Counterexample, fraction_text
 
 FORMAT = "mechkit-witness/1"
+KINDS: dict[str, type] = {
+    "mechanism": dict,
+    "property": str,
+    "family": str,
+    "check": int,
+    "who": list,
+    "arrays": dict,
+    "arithmetic": str,
+}
+NUMBER = re.compile(r"-?\d{1,4000}(/\d{1,4000})?")
 
 
 def to_json(
@@ -72,34 +83,66 @@ def read(path: Path) -> Mapping[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: no such file; give a file that `--save` wrote") from None
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a JSON file: {error}") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else type(data).__name__
         raise InputError(f"{path}: format {found!r}, expected {FORMAT!r}, as `--save` writes it")
-    missing = {"property", "family", "who", "arrays", "check", "arithmetic"} - set(data)
-    require(not missing, f"{path} lacks {sorted(missing)}: it was cut or edited; save it again")
+    for key, kinds in KINDS.items():
+        require(key in data, f"{path} lacks {key!r}: it was cut or edited; save it again")
+        found = data[key]
+        require(
+            isinstance(found, kinds) and not isinstance(found, bool),
+            f"{path}: {key} = {found!r}, expected {kinds.__name__}; it was edited, save it again",
+        )
     require(
-        data["property"] in PROPERTIES and data["family"] in FAMILIES,
-        f"{path}: unknown property {data['property']!r} or family {data['family']!r}",
+        all(isinstance(i, int) and not isinstance(i, bool) for i in data["who"]),
+        f"{path}: who = {data['who']}, expected indices of agents; it was edited, save it again",
     )
+    for key, known in (
+        ("property", PROPERTIES),
+        ("family", FAMILIES),
+        ("arithmetic", ("exact", "interval", "float64")),
+    ):
+        require(
+            data[key] in known,
+            f"{path}: {key} {data[key]!r} is unknown; expected one of {', '.join(known)}",
+        )
     return data
 
 
 def replay(mechanism: Mechanism, data: Mapping[str, Any]) -> Replayed:
-    """Play a witness again, exactly, with no search."""
-    prop, check = PROPERTIES[data["property"]], int(data["check"])
+    """Play a witness again, exactly, with no search.
+
+    Raises InputError where the witness does not fit the mechanism's setting at all. A rule that no
+    longer runs on it, or that no longer fails, leaves it unconfirmed.
+    """
+    prop, check, family = PROPERTIES[data["property"]], data["check"], data["family"]
+    if (why := prop.excuse(mechanism.setting)) is not None:
+        raise InputError(f"{prop.name} does not apply to {mechanism.name}: {why}")
+    checks = prop.checks(mechanism.setting)
     require(
-        0 <= check < len(prop.checks(mechanism.setting)),
-        f"check {check} of {prop.name}: this setting has {len(prop.checks(mechanism.setting))}",
+        0 <= check < len(checks) and checks[check].family == family,
+        f"check {check} of {prop.name} in family {family!r}: {mechanism.name} has the checks "
+        f"{', '.join(f'{k} ({c.family})' for k, c in enumerate(checks))}",
     )
-    who = tuple(int(i) for i in data["who"])
+    who = tuple(data["who"])
+    require(
+        len(set(who)) == len(who) and all(0 <= i < mechanism.setting.agents for i in who),
+        f"agents {list(who)}: {mechanism.name} has agents 0 to {mechanism.setting.agents - 1}, "
+        "each of whom may act once",
+    )
+    size = len(next(iter(FAMILIES[family].targets(mechanism.setting))))
+    require(
+        len(who) == size or (family == "coalition" and len(who) >= size),
+        f"{len(who)} acting agents in family {family!r}: expected {size}",
+    )
     floats = data["arithmetic"] == "float64"
     try:
-        arrays = {key: _array(rows) for key, rows in data["arrays"].items()}
-        case = Case(data["family"], who, arrays)
-        slots = FAMILIES[case.family].slots(mechanism, who)
+        slots = FAMILIES[family].slots(mechanism, who)
+        arrays = {key: _array(rows) for key, rows in data["arrays"].items() if key in slots}
+        case = Case(family, who, arrays)
         for key, slot in slots.items():
             expected = (1, len(slot.owners), *slot.space.coordinates)
             require(
@@ -113,17 +156,26 @@ def replay(mechanism: Mechanism, data: Mapping[str, Any]) -> Replayed:
         raise InputError(f"the witness does not fit {mechanism.name}: {error}") from None
     if not valid(case, mechanism).all():
         return Replayed(False, None, data["arithmetic"], None, "its types lie outside the setting")
-    if floats:
-        case = Case(case.family, who, {k: a.astype(float) for k, a in arrays.items()})
-        margin: Any = float_margin(mechanism, prop, check, case)
-        confirmed = margin <= -OPAQUE_GAIN * mechanism.setting.types.scale
-    else:
-        margin = margins(mechanism, prop, check, case)[0]
-        confirmed = bool(negative(margin))
+    margin: Any
+    try:
+        if floats:
+            case = Case(case.family, who, {k: a.astype(float) for k, a in arrays.items()})
+            margin = float_margin(mechanism, prop, check, case)
+            confirmed = margin <= -OPAQUE_GAIN * mechanism.setting.types.scale
+        else:
+            margin = margins(mechanism, prop, check, case)[0]
+            confirmed = bool(negative(margin))
+    except (MechkitError, MemoryError):
+        raise
+    except Exception as error:
+        text = f"the rule does not run on it in {data['arithmetic']} arithmetic: {error}"
+        return Replayed(False, None, data["arithmetic"], None, text)
     if not confirmed:
         text = "undecided" if margin is None else fraction_text(margin)
         return Replayed(False, margin, data["arithmetic"], None, f"the margin is {text}, not < 0")
-    record = counterexample(mechanism, prop, check, case, data["arithmetic"], data.get("note", ""))
+    record = counterexample(
+        mechanism, prop, check, case, data["arithmetic"], str(data.get("note", ""))
+    )
     stated = data.get("gain")
     if stated is not None and not floats and stated != fraction_text(record.gain):
         message = (
@@ -137,7 +189,7 @@ def _array(rows: Any) -> np.ndarray:
     raw = np.array(rows, dtype=object)
     made = np.empty(raw.shape, dtype=object)
     for at, x in np.ndenumerate(raw):
-        if not isinstance(x, str):
-            raise ValueError(f"{x!r}: expected numbers as strings such as '1/3'")
+        if not (isinstance(x, str) and NUMBER.fullmatch(x)):
+            raise ValueError(f"{str(x)[:40]!r}: expected numbers as strings such as '1/3'")
         made[at] = Fraction(x)
     return made

@@ -1,8 +1,8 @@
 """Where pieces of work run: a small pool of daemon threads, or the caller's executor.
 
-NumPy releases the interpreter's lock in its loops, so that threads use every core on vectorised rules
-without pickling anything. Daemon threads let a program end although a rule hangs; `give_up` asks a
-hanging rule to stop by raising RuleTimeout in its thread (which works between byte codes).
+NumPy releases the interpreter's lock in its loops, so that threads use every core on vectorised
+rules without pickling anything. Daemon threads let a program end although a rule hangs; `give_up`
+asks a hanging rule to stop by raising RuleTimeout in its thread (which works between byte codes).
 """
 
 from __future__ import annotations
@@ -63,7 +63,12 @@ class Threads(Executor):
             self._tasks.put(None)
 
     def give_up(self) -> None:
-        """Raise RuleTimeout inside every thread that is still at work."""
+        """Cancel what waits, and raise RuleTimeout inside every thread that is still at work."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                task = self._tasks.get_nowait()
+                if task is not None:
+                    task[0].cancel()
         for thread in self._threads:
             if thread.ident in self._busy:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(

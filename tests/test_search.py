@@ -99,7 +99,9 @@ def test_shrinking_reaches_known_minima(make, name, types, who, lies, gain):
 
 def test_the_smallest_witness_does_not_depend_on_the_seed():
     found = {
-        tuple(mk.verify(first_price(2), "ic", evaluations=BUDGET, seed=s)["ic"].counterexample.types)
+        tuple(
+            mk.verify(first_price(2), "ic", evaluations=BUDGET, seed=s)["ic"].counterexample.types
+        )
         for s in range(5)
     }
     assert found == {(F(1), F(0))}

@@ -1,0 +1,189 @@
+"""Three mechanisms as recent papers on edge and mobile services print them, and their truth.
+
+The double Dutch auction with unit clock step: B_i is the clock price at which the i-th highest
+buyer accepts, S_i that of the i-th lowest seller, K the number of i with B_i ≥ S_i. The sides take
+turns, one acceptance each, buyers first. If there is a buyer K+1 with B_{K+1} ≥ S_K, it sets the
+price and does not trade; otherwise the buyers' clock falls until it meets S_K. So K pairs trade at
+max(B_{K+1}, S_K). McAfee's auction is printed without a rule for the case that no K+1st pair
+exists; read here as a reduction. The modified second bid sells to station n if b_n > ρ · the best
+other bid, at that price, and otherwise to the brand bidder at its contract bid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from mechkit.catalogue.entry import Entry
+from mechkit.catalogue.parts import entry
+from mechkit.catalogue.trade import MARKET, Sides, market, order, ranks
+from mechkit.constructors import double_auction, single_item
+from mechkit.mechanism import Mechanism
+from mechkit.settings import Array
+
+LOWEST, HIGHEST = 1, 100
+"""Where the sellers' and the buyers' clocks start, in ticks of 1."""
+
+
+def double_dutch(values: Array, costs: Array) -> Sides:
+    falling, rising = -np.sort(-values, axis=-1), np.sort(costs, axis=-1)
+    buy_clock = HIGHEST - np.ceil(HIGHEST - falling)
+    sell_clock = LOWEST + np.ceil(rising - LOWEST)
+    pairs = min(values.shape[-1], costs.shape[-1])
+    met = buy_clock[..., :pairs] >= sell_clock[..., :pairs]
+    k = met.sum(axis=-1, keepdims=True)
+    opening = LOWEST + np.zeros_like(values[..., :1])
+    sells_at = np.concatenate([opening, sell_clock], axis=-1)
+    buys_at = np.concatenate([buy_clock, opening], axis=-1)
+    price = np.maximum(
+        np.take_along_axis(buys_at, k, axis=-1), np.take_along_axis(sells_at, k, axis=-1)
+    )
+    return ranks(-values) < k, ranks(costs) < k, price, price
+
+
+def mcafee_as_printed(values: Array, costs: Array) -> Sides:
+    """The price between the K+1st pair serves if exactly K on each side accept it."""
+    book = order(values, costs)
+    k, pairs = book.k, min(values.shape[-1], costs.shape[-1])
+    price = (book.bid(k + 1) + book.ask(k + 1)) / 2
+    accepted = [side.sum(axis=-1, keepdims=True) == k for side in (values >= price, costs <= price)]
+    fits = accepted[0] & accepted[1] & (k < pairs)
+    return (
+        *book.first(np.where(fits, k, k - 1)),
+        np.where(fits, price, book.bid(k)),
+        np.where(fits, price, book.ask(k)),
+    )
+
+
+def cost_as_reserve(values: Array, costs: Array) -> Sides:
+    """One machine: the highest bid wins if it meets the machine's reported cost, and the seller is
+    paid what the buyer pays, the greater of the second bid and the cost."""
+    book = order(values, costs)
+    price = np.maximum(book.bid(np.full_like(book.k, 2)), costs)
+    return *book.first(book.k), price, price
+
+
+def best_of_the_others(bids: Array) -> Array:
+    """For each agent the highest bid of all others, (batch, agents)."""
+    falling = -np.sort(-bids, axis=-1)
+    return np.where(ranks(-bids) == 0, falling[..., 1:2], falling[..., :1])
+
+
+def modified_second_bid(
+    reports: Array, *, rho: Array | int = 2, everybody: bool = False
+) -> tuple[Array, Array]:
+    """Agent 0 is the brand bidder. everybody: a station must also outbid the brand, ρ times."""
+    contract, bids = reports[..., :1], reports[..., 1:]
+    rival = best_of_the_others(bids)
+    threshold = rho * (np.maximum(rival, contract) if everybody else rival)
+    wins = bids > threshold
+    left = ~wins.any(axis=-1, keepdims=True)
+    return (
+        np.concatenate([left, wins], axis=-1),
+        np.concatenate([np.where(left, contract, 0), np.where(wins, threshold, 0)], axis=-1),
+    )
+
+
+def beating_everybody(reports: Array) -> tuple[Array, Array]:
+    return modified_second_bid(reports, everybody=True)
+
+
+def myopic(reports: Array) -> tuple[Array, Array]:
+    """ρ is the ratio of the two highest bids of this very round, 1 where the second is 0."""
+    falling = -np.sort(-reports, axis=-1)
+    top, second = falling[..., :1], falling[..., 1:2]
+    rho = np.where(second > 0, top / np.where(second > 0, second, 1), 1)
+    return modified_second_bid(reports, rho=rho)
+
+
+def second_price(reports: Array) -> tuple[Array, Array]:
+    falling = -np.sort(-reports, axis=-1)
+    wins = ranks(-reports) == 0
+    return wins, np.where(wins, falling[..., 1:2], 0)
+
+
+def task(rule: Callable[[Array], tuple[Array, Array]], name: str) -> Callable[[], Mechanism]:
+    """One task for a brand bidder and three stations."""
+    setting = single_item(4, roles=("brand", *("performance",) * 3))
+    return lambda: Mechanism.from_outcome(setting, rule, name=name)
+
+
+TASK = (
+    "feasible ir ic ex_post_nash weak_budget_balance strong_budget_balance no_positive_transfers "
+    "monotone critical_payment anonymous envy_free non_bossy group_ic strong_group_ic "
+    "collusion_proof revenue_monotone adverse_selection_free"
+)
+_market, _task = partial(entry, of=MARKET), partial(entry, of=TASK)
+ENTRIES: tuple[Entry, ...] = (
+    _market(
+        "madda-double-dutch",
+        lambda: market(
+            double_dutch, double_auction(2, 2, low=LOWEST, high=HIGHEST), "double Dutch auction"
+        ),
+        "ic ex_post_nash critical_payment envy_free non_bossy group_ic strong_group_ic "
+        "collusion_proof false_name_proof",
+        "double Dutch auction with unit clock step; the buyer who sets the price is left out",
+        faulty=True,
+        ic="buyers 50 and 1, sellers 30 and 100: trade at 30; reporting 50 the seller is paid 50. "
+        "A buyer gains less than a tick: 50.5 beside 50.9, sellers 10 and 90, reports 51",
+        envy_free="buyers 50.5 and 50.9, sellers 10 and 90: the second trades at 50",
+        group_ic="buyers 60, 60, sellers 30, 30: both sellers report 59 and are paid 59",
+        false_name_proof="50.5 beside 50.9, sellers 10 and 90: as 51 and 1 it trades at 50",
+        revenue_monotone="what buyers pay sellers get: always 0",
+    ),
+    _market(
+        "aigc-mcafee",
+        lambda: market(mcafee_as_printed, double_auction(2, 2), "McAfee as printed"),
+        "strong_budget_balance non_bossy strong_group_ic collusion_proof false_name_proof",
+        "McAfee 1992 with the accepting agents counted, and a reduction where no next pair exists",
+        strong_budget_balance="buyers 1, 3/4, sellers 0, 1/2: one trade, 3/4 paid and 1/2 received",
+        false_name_proof="buyers 1, 0, sellers 1/4, 1/4: no trade; as 1 and 1/4 it buys at 1/4",
+    ),
+    _market(
+        "aigc-second-price",
+        lambda: market(cost_as_reserve, double_auction(3, 1), "second price, cost as reserve"),
+        "ic ex_post_nash critical_payment non_bossy strong_group_ic collusion_proof",
+        "one auction per machine, its reported cost the reserve",
+        faulty=True,
+        ic="bids 1, 1/2, 0 and cost 1/4: the seller receives 1/2, and 1 if it reports 1",
+        strong_budget_balance="the buyer's payment is passed on",
+    ),
+    _task(
+        "dmsb-second-bid",
+        task(modified_second_bid, "modified second bid"),
+        "ic ex_post_nash strong_budget_balance critical_payment non_bossy strong_group_ic "
+        "collusion_proof revenue_monotone",
+        "after Arnosti, Beck & Milgrom 2016, the brand bidder paying its own bid; rho = 2",
+        faulty=True,
+        ic="the brand bidder alone: it wins whatever it bids, and pays what it bids",
+        revenue_monotone="brand 1/10, stations 1, 2/5, 0 pay 4/5; raise 2/5 to 3/5: 1/10",
+        adverse_selection_free="thresholds are homogeneous in the stations' bids",
+    ),
+    _task(
+        "dmsb-second-bid-all",
+        task(beating_everybody, "modified second bid over everybody"),
+        "ic ex_post_nash strong_budget_balance critical_payment non_bossy strong_group_ic "
+        "collusion_proof revenue_monotone adverse_selection_free",
+        "the same with the maximum over all other providers, the brand bidder among them",
+        faulty=True,
+        adverse_selection_free="brand 3/8, stations 1/2, 1/8, 0: the brand wins; doubled, 1 > 3/4",
+    ),
+    _task(
+        "dmsb-myopic",
+        task(myopic, "myopic second bid"),
+        "ic ex_post_nash strong_budget_balance monotone critical_payment non_bossy "
+        "strong_group_ic collusion_proof revenue_monotone adverse_selection_free",
+        "rho the ratio of this round's two highest bids over everybody",
+        faulty=True,
+        ic="brand 1, stations 4/5, 1/5, 0: rho = 5/4, pays 1/4; reporting 1 it pays 1/5",
+    ),
+    _task(
+        "dmsb-second-price",
+        task(second_price, "second price over brand and stations"),
+        "strong_budget_balance non_bossy strong_group_ic collusion_proof adverse_selection_free",
+        "Vickrey 1961, as the baseline",
+        adverse_selection_free="brand 3/8, stations 1/4, 1/8, 0; doubled, a station wins",
+    ),
+)

@@ -1,0 +1,429 @@
+"""The command line: verify, list, show, replay, init, audit.
+
+What was found goes to stdout, what went wrong and how far the work is to stderr; with `--json`
+there is one JSON document on stdout and nothing else. What the exit codes mean is said in
+`terminal`. What a command needs is imported when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mechkit import __version__
+from mechkit.errors import InputError
+from mechkit.terminal import Commands, aside, file_name, progress, put, put_json, save_report
+
+if TYPE_CHECKING:
+    from mechkit.sources import Source
+
+# Options ------------------------------------------------------------------------------------------
+
+
+def finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise click.BadParameter(f"{value} is not a positive, finite number of seconds")
+    return value
+
+
+JSON = click.option("--json", "json_", is_flag=True, help="One JSON document on stdout instead.")
+SEED = click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True)
+SECONDS = click.option(
+    "--seconds", type=float, metavar="S", callback=finite, help="Time to spend; 2 s if not said."
+)
+EVALUATIONS = click.option(
+    "--evaluations",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Runs of the rules to spend; the result then depends on the seed alone.",
+)
+WORKERS = click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="One per core if not said."
+)
+SAVE = click.option(
+    "--save", type=click.Path(path_type=Path), metavar="DIR", help="Write the results there, too."
+)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="\b\nTo begin with:\n  mechkit init auction.py\n  mechkit verify auction.py",
+)
+@click.version_option(__version__, prog_name="mechkit")
+def cli() -> None:
+    """Declare a mechanism once, and ask whether it has the properties that it claims."""
+
+
+def main() -> None:
+    """The entry point of the `mechkit` command."""
+    cli(prog_name="mechkit")
+
+
+# verify -------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    epilog="\b\nExamples:\n"
+    "  mechkit verify auction.py:second_price\n"
+    "  mechkit verify auction.py --properties ic,ir --seconds 10 --save out\n"
+    "  mechkit verify first-price --json"
+)
+@click.argument("mechanism", metavar="FILE.py:NAME|KEY")
+@click.option(
+    "--properties", multiple=True, metavar="ic,ir,…", help="Only these; all that apply if not said."
+)
+@SEED
+@SECONDS
+@EVALUATIONS
+@WORKERS
+@click.option(
+    "--coalition",
+    type=click.IntRange(min=2),
+    metavar="N",
+    default=2,
+    show_default=True,
+    help="The largest coalition that is tried.",
+)
+@click.option(
+    "--require",
+    type=click.Choice(["proved", "all-decided"]),
+    help="Exit with 1 unless all that applies is proved, or is proved or refuted.",
+)
+@JSON
+@SAVE
+def verify(
+    mechanism: str,
+    properties: tuple[str, ...],
+    seed: int,
+    seconds: float | None,
+    evaluations: int | None,
+    workers: int | None,
+    coalition: int,
+    require: str | None,
+    json_: bool,
+    save: Path | None,
+) -> int:
+    """Search a mechanism for violations of its properties.
+
+    Exits with 0 if nothing was refuted, with 1 if something was or falls short of --require, and
+    with 2 if the input is wrong. "Unrefuted" says that a search found nothing, never that a
+    property holds.
+    """
+    from mechkit.properties import select
+    from mechkit.report import as_json, render, short_of
+    from mechkit.sources import load
+    from mechkit.verify import verify as search
+
+    wanted = [name for given in properties for name in given.replace(",", " ").split()]
+    if properties:
+        select(wanted)  # before a file is run that may take its time
+    with aside():
+        source = load(mechanism)
+    with aside(), progress(f"verifying {source.mechanism.name}") as show:
+        report = search(
+            source.mechanism,
+            wanted or None,
+            seed=seed,
+            seconds=seconds,
+            evaluations=evaluations,
+            workers=workers,
+            coalition=coalition,
+            progress=show,
+            reference=source.reference,
+        )
+    setting = source.mechanism.setting
+    data = as_json(report, setting, digest=source.digest)
+    if json_:
+        put_json(data)
+    else:
+        put(render(report, setting))
+    sys.stdout.flush()
+    if save is not None:
+        tell_saved(save_report(save, file_name(source.reference), data), quiet=json_)
+    if require is not None and (missing := short_of(report, require)):
+        names = ", ".join(f"{v.property} ({v.status})" for v in missing)
+        click.echo(f"short of --require {require}: {names}", err=True)
+        return 1
+    return 0 if report.ok else 1
+
+
+def tell_saved(files: list[Path], *, quiet: bool) -> None:
+    witnesses = len(files) - 1
+    more = f" and {witnesses} witness{'' if witnesses == 1 else 'es'} beside it" * (witnesses > 0)
+    click.echo(f"\nsaved {files[0]}{more}", err=quiet)
+    if witnesses:
+        click.echo(f"to check one again: mechkit replay {files[1]}", err=quiet)
+
+
+# list and show ------------------------------------------------------------------------------------
+
+
+@cli.command(
+    "list",
+    epilog="\b\nExamples:\n  mechkit list --faulty\n"
+    "  mechkit list --setting 'double auction' --json",
+)
+@click.option("--setting", metavar="TEXT", help="Only settings whose name contains this.")
+@click.option("--faulty/--sound", default=None, help="Only one kind.")
+@JSON
+def list_(setting: str | None, faulty: bool | None, json_: bool) -> int:
+    """List the mechanisms of the catalogue."""
+    from mechkit.catalogue import entries
+    from mechkit.exhibit import entries_page, entry_json
+
+    known = [(entry, entry.make().setting) for entry in entries().values()]
+    chosen = [
+        (entry, its)
+        for entry, its in known
+        if (faulty is None or entry.faulty is faulty)
+        and (setting is None or setting.lower() in its.name.lower())
+    ]
+    if not chosen:
+        names = ", ".join(sorted({its.name for _, its in known}))
+        raise InputError(f"no mechanism in a setting {setting!r}; there are: {names}")
+    if json_:
+        put_json([entry_json(entry, its) for entry, its in chosen])
+    else:
+        put(entries_page(chosen))
+    return 0
+
+
+@cli.command(
+    epilog="\b\nExamples:\n  mechkit show first-price\n  mechkit show critical_payment\n"
+    "  mechkit show auction.py:second_price\n  mechkit show out/first_price.ic.witness.json"
+)
+@click.argument("name", metavar="KEY|PROPERTY|FILE.py:NAME|WITNESS.json")
+@JSON
+def show(name: str, json_: bool) -> int:
+    """Show a mechanism, a property or a witness.
+
+    A mechanism with its setting, rules and truth table; a property with its statement, source and
+    margin; the story of a witness file.
+    """
+    from mechkit import exhibit
+    from mechkit.catalogue import entries
+    from mechkit.properties import PROPERTIES
+    from mechkit.sources import file_of, load
+
+    if name.endswith(".json"):
+        return replayed(Path(name), None, json_, told=True)
+    if name in PROPERTIES:
+        prop = PROPERTIES[name]
+        if json_:
+            put_json(exhibit.property_json(prop))
+        else:
+            put(exhibit.property_page(prop))
+        return 0
+    entry = entries().get(name)
+    if entry is None and ".py" not in name:
+        close = exhibit.near(name, entries())
+        hint = f"did you mean {', '.join(close)}?" if close else "`mechkit list` shows the keys"
+        raise InputError(f"{name!r} is neither a key, a property nor a file; {hint}")
+    if entry is not None:
+        mechanism = entry.make()
+        text = exhibit.source(mechanism, file_of(entry))
+        if json_:
+            put_json(exhibit.entry_json(entry, mechanism.setting) | {"rules": text})
+        else:
+            put(exhibit.entry_page(entry, mechanism, text))
+        return 0
+    with aside():
+        loaded = load(name)
+    text = exhibit.source(loaded.mechanism, Path(loaded.reference.rpartition(":")[0]))
+    if json_:
+        setting = exhibit.setting_json(loaded.mechanism.setting)
+        put_json({"reference": loaded.reference, "setting": setting, "rules": text})
+    else:
+        put(exhibit.mechanism_page(loaded.mechanism, text, loaded.reference))
+    return 0
+
+
+# replay -------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    epilog="\b\nExamples:\n  mechkit replay out/first_price.ic.witness.json\n"
+    "  mechkit replay w.json --mechanism fixed.py:first_price"
+)
+@click.argument("witness", type=click.Path(path_type=Path), metavar="WITNESS.json")
+@click.option("--mechanism", metavar="FILE.py:NAME|KEY", help="Replay against this one instead.")
+@JSON
+def replay(witness: Path, mechanism: str | None, json_: bool) -> int:
+    """Check a saved witness again, without a search.
+
+    The case is played once more, in exact arithmetic wherever the rule allows.
+
+    Exits with 0 if the property still fails as stated, with 1 if it does not, with 2 if the file
+    cannot be read or does not fit the mechanism.
+    """
+    return replayed(witness, mechanism, json_)
+
+
+def replayed(path: Path, reference: str | None, json_: bool, *, told: bool = False) -> int:
+    """Replay and print; told: for the story's sake, so that only unreadable files are failures."""
+    from mechkit import witness
+    from mechkit.sources import load
+
+    data = witness.read(path)
+    stated = data["mechanism"].get("reference")
+    if reference is None and not isinstance(stated, str):
+        raise InputError(
+            f"{path} does not say where its mechanism is: give --mechanism FILE.py:NAME"
+        )
+    with aside():
+        source = load(reference or stated)
+        result = witness.replay(source.mechanism, data)
+    changed = data["mechanism"].get("sha256") != source.digest
+    if json_:
+        put_json(replay_json(data, source, result, changed))
+    else:
+        put_replayed(path, data, source, result, changed)
+    return 0 if result.confirmed or told else 1
+
+
+def replay_json(
+    data: Mapping[str, Any], source: Source, result: Any, changed: bool
+) -> dict[str, Any]:
+    from mechkit.story import story
+    from mechkit.verdict import fraction_text
+
+    found = result.counterexample
+    return {
+        "format": "mechkit-replay/1",
+        "confirmed": result.confirmed,
+        "message": result.message,
+        "property": data["property"],
+        "mechanism": source.reference,
+        "source_changed": changed,
+        "arithmetic": result.arithmetic,
+        "margin": None if result.margin is None else fraction_text(result.margin),
+        "story": None if found is None else story(found, source.mechanism.setting),
+    }
+
+
+def put_replayed(
+    path: Path, data: Mapping[str, Any], source: Source, result: Any, changed: bool
+) -> None:
+    from rich.text import Text
+
+    from mechkit.report import panel
+    from mechkit.story import tell
+
+    if changed:
+        click.echo(
+            f"warning: {source.reference} is not what the witness was saved from (its SHA-256 "
+            "differs): replayed against what is there now",
+            err=True,
+        )
+    if (found := result.counterexample) is not None:
+        put(panel([data["property"]], tell(found, source.mechanism.setting)))
+    how = {"exact": "in exact arithmetic", "interval": "with enclosures"}
+    if result.confirmed:
+        text = Text.assemble(
+            ("confirmed", "bold red"),
+            f" {how.get(result.arithmetic, 'in floats')}: {source.mechanism.name} fails "
+            f"{data['property']}.",
+        )
+    else:
+        text = Text.assemble(("not confirmed", "bold yellow"), f": {result.message}.")
+    put(text)
+
+
+# init ---------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog="\b\nExample:\n  mechkit init auction.py")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.py")
+def init(file: Path) -> int:
+    """Write a first mechanism to change.
+
+    The file is commented, verifies as it is, and is never written over one that exists.
+    """
+    from mechkit.starter import starter
+
+    if file.suffix != ".py":
+        raise InputError(f"{file}: expected a name that ends in .py, {file.stem or 'auction'}.py")
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(starter(file.as_posix()))
+    except FileExistsError:
+        raise InputError(f"{file} exists and is left as it is: give another name") from None
+    except OSError as error:
+        raise InputError(
+            f"{file}: cannot be written ({error.strerror or error}); make its directory first, or "
+            "choose another"
+        ) from None
+    name = file.as_posix()
+    click.echo(
+        f"wrote {name}; next:\n  mechkit verify {name}:second_price --properties ic,ir\n"
+        f"  mechkit verify {name}:second_price"
+    )
+    return 0
+
+
+# audit --------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    epilog="\b\nExamples:\n  mechkit audit\n  mechkit audit --only first-price --only mcafee\n"
+    "  mechkit audit --save audit --seed 3"
+)
+@click.option("--only", multiple=True, metavar="KEY", help="Only this entry; repeatable.")
+@SEED
+@click.option("--seconds", type=float, metavar="S", callback=finite, help="A cap for each entry.")
+@click.option(
+    "--evaluations",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Runs of the rules for each entry.",
+)
+@WORKERS
+@click.option("--soak", is_flag=True, help="Search what holds ten times as long, with five seeds.")
+@JSON
+@SAVE
+def audit(
+    only: tuple[str, ...],
+    seed: int,
+    seconds: float | None,
+    evaluations: int | None,
+    workers: int | None,
+    soak: bool,
+    json_: bool,
+    save: Path | None,
+) -> int:
+    """Check the catalogue against its declared truth.
+
+    Every verdict on every mechanism is compared with its entry's truth table.
+    Exits with 1 if any verdict disagrees with what is declared. With --save, a run that was
+    interrupted goes on where it stopped.
+    """
+    from mechkit import audit as audits
+
+    options: dict[str, Any] = {"workers": workers, "save": save}
+    options |= {"seconds": seconds} if seconds is not None else {}
+    options |= {"evaluations": evaluations} if evaluations is not None else {}
+    with progress("auditing") as show:
+        if soak:
+            result = audits.soak(
+                only or None, seeds=range(seed, seed + 5), progress=show, **options
+            )
+        else:
+            result = audits.audit(only or None, seed=seed, progress=show, **options)
+    if json_:
+        put_json(audits.as_json(result))
+    else:
+        from mechkit.audit.table import render
+
+        put(render(result))
+    sys.stdout.flush()
+    if result.unsaved is not None:
+        raise InputError(f"not all results could be saved: {result.unsaved}")
+    if save is not None:
+        click.echo(f"\nsaved {save / 'audit.json'} and a file for each entry", err=json_)
+    return 0 if result.ok else 1

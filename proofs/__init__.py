@@ -1,0 +1,51 @@
+"""Exact arithmetic under NumPy's protocols.
+
+A rule is a plain NumPy function. Called with arrays of `exact`, the same unchanged function
+computes with rationals instead of floats:
+
+>>> import numpy as np
+>>> from proofs import exact, values
+>>> def price(bids):
+...     return np.sort(bids, axis=-1)[..., -2]
+>>> values(price(exact([[0.1, 0.3, 1 / 3]])))
+array([Fraction(3, 10)], dtype=object)
+
+A float constant means the simplest rational that rounds to it. exp, log and roots give
+outward-rounded enclosures, and a comparison that they leave open raises `Undecided`. What would
+round, or what has no exact counterpart, raises `Unsupported` and names the line of the rule. Other
+arithmetics are other `Algebra`s under the same `Array`: `Ties` finds out whether a profile ties.
+"""
+
+from proofs import folds, ordering, products, reductions, shaping, ufuncs  # noqa: F401
+from proofs.algebra import Algebra, Kind
+from proofs.arrays import FUNCTIONS, UFUNCS, Array
+from proofs.concrete import Exact
+from proofs.conversion import arithmetic, exact, values
+from proofs.errors import Undecided, UndefinedNumber, Unsupported
+from proofs.interval import Interval, precision
+from proofs.rationals import simplest, simplest_between
+from proofs.ties import Ties
+
+__all__ = [
+    "Algebra",
+    "Array",
+    "Exact",
+    "Interval",
+    "Kind",
+    "Ties",
+    "Undecided",
+    "UndefinedNumber",
+    "Unsupported",
+    "arithmetic",
+    "exact",
+    "handled",
+    "precision",
+    "simplest",
+    "simplest_between",
+    "values",
+]
+
+
+def handled() -> list[str]:
+    """The names of the NumPy functions that work on an `Array`."""
+    return sorted({function.__name__ for function in (*UFUNCS, *FUNCTIONS)})
