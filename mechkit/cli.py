@@ -51,6 +51,7 @@ SAVE = click.option(
 
 
 @click.group(
+    "mechkit",
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="\b\nTo begin with:\n  mechkit init auction.py\n  mechkit verify auction.py",
@@ -227,7 +228,7 @@ def show(name: str, json_: bool) -> int:
         raise InputError(f"{name!r} is neither a key, a property nor a file; {hint}")
     if entry is not None:
         mechanism = entry.make()
-        text = exhibit.source(mechanism, file_of(entry))
+        text = exhibit.source(mechanism, file_of(entry)) or exhibit.made(entry.make)
         if json_:
             put_json(exhibit.entry_json(entry, mechanism.setting) | {"rules": text})
         else:

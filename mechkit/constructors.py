@@ -336,7 +336,7 @@ def single_minded(
 
     bundles given, 0/1 (agents, items): the bundles are known; types (batch, agents): values.
     bundles None: a type is (value, wants item 0, …, wants item m−1), (batch, agents, 1 + items),
-    and the bundle can be misreported; wanting no item is worth nothing.
+    and the bundle can be misreported. Everybody wants at least one item.
     """
     agents, items = _whole(agents, 1, "agents"), _whole(items, 1, "items")
 
@@ -385,12 +385,20 @@ def single_minded(
 
     def worth(types: Array, held: Array) -> Array:
         wants = types[..., 1:]
-        return types[..., 0] * covered(wants, held) * np.max(wants, axis=-1)
+        return types[..., 0] * covered(wants, held)
 
     again = partial(single_minded, items=items, low=low, high=high, prior=prior)
     return Setting(
         name=f"{items} items, single-minded, {agents} agents",
-        types=box(agents, 1 + items, low=bounds[0], high=bounds[1], levels=bits),
+        types=box(
+            agents,
+            1 + items,
+            low=bounds[0],
+            high=bounds[1],
+            levels=bits,
+            # Everybody wants something.
+            constraints=([[0] + [-1] * items], [-1]),
+        ),
         allocation_shape=(agents, items),
         value=worth,
         slack=_pure_slack,

@@ -153,6 +153,14 @@ def source(mechanism: Mechanism, file: Path) -> str:
     return "\n\n".join(text)
 
 
+def made(make: Any) -> str:
+    """The lines that declare what makes a mechanism, for rules that the library itself builds."""
+    with contextlib.suppress(OSError, TypeError):
+        inner = make.func if isinstance(make, functools.partial) else make
+        return textwrap.dedent(inspect.getsource(inner)).rstrip()
+    return ""
+
+
 def code(text: str) -> RenderableType:
     return Padding(
         Syntax(text, "python", theme="ansi_dark", background_color="default", word_wrap=True),

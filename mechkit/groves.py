@@ -2,9 +2,9 @@
 
 A Groves mechanism picks x* ∈ argmax_x Σ_i v_i(r_i, x) over a finite list of outcomes and asks
     p_i(r) = h_i(r_−i) − Σ_{j≠i} v_j(r_j, x*)
-with any h_i that does not see r_i (Groves 1973). Clarke's pivot, h_i = max_x Σ_{j≠i} v_j(r_j, x)
-over the outcomes in which i takes no part, makes it VCG. (A seller's unit is not there without the
-seller: the maximum over all outcomes would sell it for nothing.) An affine maximiser weighs agents
+with any h_i that does not see r_i (Groves 1973). Clarke's pivot, h_i = max_x Σ_{j≠i} v_j(r_j, x),
+makes it VCG; for a seller the maximum is over the outcomes in which it takes no part, since without
+the seller its unit is not there to be sold. An affine maximiser weighs agents
 by w_i > 0 and adds c(x) to each outcome's welfare (Roberts 1979). A posted price or a threshold
 t_i(r_−i) sells to i at a price that i cannot move. `Rules.structure` says which of these a rule is,
 for provers by theorem.
@@ -99,11 +99,11 @@ def affine_maximiser(
     )
     require(c.shape == (len(listed),), f"boosts of shape {c.shape}: expected ({len(listed)},)")
     plain = weights is None and boosts is None
-    # For each agent, the outcomes in which it takes no part; all where the outcome is common.
+    # The outcomes that remain without each agent.
     absent = np.ones((len(listed), n), dtype=bool)
-    if setting.personal:
+    if setting.personal and setting.sellers.any():
         idle = ~listed.reshape(len(listed), n, -1).any(axis=-1)
-        absent = np.where(idle.any(axis=0), idle, True)
+        absent = np.where(setting.sellers & idle.any(axis=0), idle, True)
 
     def outcome(reports: Array) -> tuple[Array, Array]:
         table = _table(setting, reports, listed)

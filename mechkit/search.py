@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +18,13 @@ import numpy as np
 
 from mechkit import deviations as d
 from mechkit.deviations import Case, View
+from mechkit.errors import RuleError
 from mechkit.mechanism import Mechanism, refuse_non_finite
 from mechkit.properties import PROPERTIES
 from mechkit.sampling import Sampler, mutate
 
 KEPT = 3
-STARTS, ROUNDS, BROOD = 4, 4, 64
+STARTS, ROUNDS, BROOD = 4, 4, 32
 TARGETS, LIES, MANY_LIES = 8, 8, 16
 DUST = 1e-9
 MAX_NUMBERS = 1 << 17
@@ -120,17 +121,19 @@ def _turns(family: d.Family, rows: int) -> int:
     return LIES if rows < 4096 else MANY_LIES
 
 
-def planned(mechanism: Mechanism, family: str, rows: int) -> int:
-    """How many evaluations (rows through the rules) a piece counts for, whatever it finds."""
-    kind = d.FAMILIES[family]
-    draws = 1
-    for name in mechanism.setting.lotteries:
-        draws *= len(mechanism.setting.public[name].draws)  # type: ignore[union-attr]
-    if family == "interim":
-        count = len(d.opponents(mechanism.setting, 0)[1])
-        return min(rows, 64) * 2 * min(mechanism.setting.agents, TARGETS) * count * draws
-    plays = kind.plays * min(mechanism.setting.agents, TARGETS) * _turns(kind, rows)
-    return rows * (1 + plays) * draws
+def planned(piece: Piece) -> tuple[int, int]:
+    """The evaluations (rows through the rules) that a piece is budgeted for: those that grow with
+    its rows, and those of climbing at most."""
+    setting, kind = piece.mechanism.setting, d.FAMILIES[piece.family]
+    draws, agents = 1, min(setting.agents, TARGETS)
+    for name in setting.lotteries:
+        draws *= len(setting.public[name].draws)  # type: ignore[union-attr]
+    starts = STARTS * len(piece.checks) * ROUNDS
+    if piece.family == "interim":
+        count = 2 * draws * len(d.opponents(setting, 0)[1])
+        return min(piece.rows, 64) * agents * count, starts * 8 * count
+    plays = kind.plays * agents * _turns(kind, piece.rows)
+    return piece.rows * (1 + plays) * draws, starts * BROOD * (1 + kind.plays) * draws
 
 
 def run(piece: Piece) -> Found:
@@ -168,8 +171,7 @@ def _run(piece: Piece) -> Found:
                 # One copy of the profile serves all misreports of the same agents.
                 view.scratch = scratch = base.reports.copy() if scratch is None else scratch
             judge.take(case, view)
-    for key in judge.found.tallies:
-        judge.climb(key, rng)
+    judge.climb(rng)
     return judge.found
 
 
@@ -231,12 +233,8 @@ class _Judge:
     def _blame(self, view: View, margin: np.ndarray) -> None:
         """A margin is NaN or infinite: find the outcome that is, and say on which profile."""
         for reports, outcome, _ in view.played.values():
-            refuse_non_finite(
-                outcome_mechanism(self.mechanism, outcome), np.asarray(reports), outcome
-            )
+            refuse_non_finite(self.mechanism, np.asarray(reports), outcome)
         row = int(np.argmin(np.isfinite(margin)))
-        from mechkit.errors import RuleError
-
         profile = np.asarray(view.reports)[row].tolist()
         raise RuleError(
             f"{self.mechanism.name}: the value or margin at the profile of reports {profile} is "
@@ -252,54 +250,58 @@ class _Judge:
             starts.sort(key=lambda pair: pair[0])
             del starts[STARTS:]
 
-    def climb(self, key: tuple[str, int], rng: np.random.Generator) -> None:
-        """Improve the best starts by random changes; violations already found need none."""
-        tally, starts = self.found.tallies[key], self.starts[key]
-        if tally.candidates or not starts:
-            return
-        check = self.checks[key]
-        for margin, case in starts[:STARTS]:
-            homes, best, current = d.slots(self.mechanism, case), margin, case
-            brood = 8 if case.family == "interim" else BROOD
-            for k in range(ROUNDS):
+    def climb(self, rng: np.random.Generator) -> None:
+        """Improve the best starts of every check by random changes, those of the same agents in one
+        batch; a check that has found violations already needs none."""
+        climbers: dict[tuple[int, ...], list[_Climber]] = {}
+        for key, starts in self.starts.items():
+            if not self.found.tallies[key].candidates:
+                for margin, case in starts:
+                    climbers.setdefault(case.who, []).append(_Climber(key, margin, case))
+        for k in range(ROUNDS):
+            for who, group in climbers.items():
                 if self.late():
                     return
-                many = Case(
-                    case.family,
-                    case.who,
-                    {name: np.repeat(a, brood, axis=0) for name, a in current.arrays.items()},
-                )
-                many = mutate(many, homes, rng, 0.3 * 0.4**k)
-                view = d.view(self.mechanism, many)
-                margins = np.asarray(check.margin(view), dtype=float)
-                margins = margins.reshape(len(margins), -1).min(axis=1)
-                if not np.isfinite(margins).all():
-                    self._blame(view, margins)
-                row = int(np.argmin(margins))
-                tally.note(margins, float(margins[row]), many, self.threshold)
-                if margins[row] <= best:
-                    best, current = float(margins[row]), many.rows(slice(row, row + 1))
-                if best < self.threshold:
-                    return
+                self._brood(who, group, 0.3 * 0.4**k, rng)
+
+    def _brood(
+        self,
+        who: tuple[int, ...],
+        group: list[_Climber],
+        step: float,
+        rng: np.random.Generator,
+    ) -> None:
+        """One generation of the climbers on the cases of some agents."""
+        family = group[0].case.family
+        brood = 8 if family == "interim" else BROOD
+        arrays = {
+            name: np.repeat(np.concatenate([c.case.arrays[name] for c in group]), brood, axis=0)
+            for name in group[0].case.arrays
+        }
+        many = mutate(Case(family, who, arrays), d.slots(self.mechanism, group[0].case), rng, step)
+        view = d.view(self.mechanism, many)
+        self.found.evaluations += many.batch * (1 + d.FAMILIES[family].plays)
+        for key, check in self.checks.items():
+            margins = np.asarray(check.margin(view), dtype=float)
+            margins = margins.reshape(len(margins), -1).min(axis=1)
+            row = int(margins.argmin())
+            if not math.isfinite(margins[row]):
+                self._blame(view, margins)
+            self.found.tallies[key].note(margins, float(margins[row]), many, self.threshold)
+            for place, climber in enumerate(group):
+                if climber.key != key:
+                    continue
+                mine = margins[place * brood : (place + 1) * brood]
+                best = int(mine.argmin())
+                if mine[best] <= climber.margin:
+                    at = place * brood + best
+                    climber.margin, climber.case = float(mine[best]), many.rows(slice(at, at + 1))
 
 
-def outcome_mechanism(mechanism: Mechanism, outcome: Any) -> Mechanism:
-    """The mechanism that produced an outcome, for messages: the same name at any size."""
-    return mechanism
+@dataclass
+class _Climber:
+    """A start on its way down: the check that it serves, its margin, its case of one row."""
 
-
-def merge(found: list[Found]) -> tuple[Mapping[tuple[str, int], Tally], Found]:
-    """Add up the results of pieces, in their order."""
-    total = Found({})
-    for part in found:
-        total.profiles += part.profiles
-        total.trades += part.trades
-        total.evaluations += part.evaluations
-        total.complete &= part.complete
-        for key, tally in part.tallies.items():
-            sum_of = total.tallies.setdefault(key, Tally())
-            sum_of.cases += tally.cases
-            sum_of.exercised += tally.exercised
-            sum_of.smallest = min(sum_of.smallest, tally.smallest)
-            sum_of.candidates += tally.candidates
-    return total.tallies, total
+    key: tuple[str, int]
+    margin: float
+    case: Case

@@ -84,6 +84,13 @@ class Space:
         return a.astype(float), b.astype(float)
 
     @cached_property
+    def member(self) -> np.ndarray:
+        """One type of each agent that meets levels and constraints, (agents, size)."""
+        return np.array(
+            [grid(self, i, 2).reshape(-1, self.size)[-1] for i in range(self.agents)]
+        ).astype(float)
+
+    @cached_property
     def centre(self) -> np.ndarray:
         """A point well inside the constraints, (agents, size): the ball centre of Chebyshev."""
         middle = ((self.low_float + self.high_float) / 2).reshape(self.agents, -1)
@@ -233,6 +240,12 @@ def repair(space: Space, points: np.ndarray, agents: Sequence[int] | None = None
                 values = np.array(level, dtype=float)
                 at = np.searchsorted((values[1:] + values[:-1]) / 2, flat[..., c])
                 flat[..., c] = values[at]
+        if space.floats is not None:
+            # A point of a grid cannot be pulled: its discrete coordinates come from a member.
+            discrete = np.array([level is not None for level in space.levels])
+            for keep in (~discrete, np.zeros_like(discrete)):
+                outside = ~_meets(space, flat)[..., None]
+                flat[...] = np.where(outside & ~keep, space.member[index], flat)
     elif space.floats is not None:
         a, b = space.floats
         centre = space.centre[index]

@@ -43,6 +43,9 @@ class Commands(click.Group):
         try:
             code = super().main(*args, **kwargs)
             sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            code = 2
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "mechkit"
             code = fail(f"{error.format_message()} (`{where} --help` explains)")

@@ -18,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -43,13 +44,17 @@ EXAMPLES = 50
 DENOMINATORS = (1, 2, 3, 4, 5, 8, 10)
 FINE = 1000
 
+# How many of the simplest numbers there are to choose from: few, and agents tie. Numbers are not
+# copied outright, since Hypothesis cannot take a copy apart again when it shrinks.
+CHOICES = st.sampled_from((None, None, 3, 5))
 Values = st.SearchStrategy[np.ndarray]
 
 
 # Numbers and types --------------------------------------------------------------------------------
 
 
-def simple(low: Fraction, high: Fraction) -> list[Fraction]:
+@lru_cache(maxsize=1024)
+def simple(low: Fraction, high: Fraction) -> tuple[Fraction, ...]:
     """Numbers of [low, high] with small denominators and the two ends, the simplest first."""
     found = {low, high}
     for q in DENOMINATORS:
@@ -59,7 +64,7 @@ def simple(low: Fraction, high: Fraction) -> list[Fraction]:
     rest = min(max(Fraction(0), low), high)
     ordered = sorted(found, key=lambda x: (x != rest, cost(x), x))
     # The ends are corners, and what constraints leave of them is a tie: among the first.
-    return list(dict.fromkeys((*ordered[:2], low, high, *ordered)))
+    return tuple(dict.fromkeys((*ordered[:2], low, high, *ordered)))
 
 
 @st.composite
@@ -67,7 +72,8 @@ def numbers(draw: st.DrawFn, low: Fraction, high: Fraction, most: int | None = N
     """A rational of [low, high]: one of the `most` simplest, or now and then a fine one."""
     found: Fraction = draw(st.sampled_from(simple(low, high)[:most]))
     if low < high and draw(st.sampled_from((*[False] * 5, True))):
-        found = draw(st.fractions(low, high, max_denominator=FINE))
+        finest = max(FINE, low.denominator, high.denominator)
+        found = draw(st.fractions(low, high, max_denominator=finest))
     return found
 
 
@@ -139,11 +145,6 @@ def _columns(draw: st.DrawFn, space: Space, owners: Sequence[int], most: int | N
     return made.reshape(len(owners), *space.coordinates)
 
 
-# How many of the simplest numbers there are to choose from: few, and agents tie. Numbers are not
-# copied outright, since Hypothesis cannot take a copy apart again when it shrinks.
-CHOICES = st.sampled_from((None, None, 3, 5))
-
-
 @st.composite
 def _drawn(draw: st.DrawFn, space: Space, owners: tuple[int, ...], size: int) -> np.ndarray:
     return np.stack([_columns(draw, space, owners, draw(CHOICES)) for _ in range(size)])
@@ -172,9 +173,7 @@ def profiles(setting: Setting, *, exact: bool = True) -> Values:
     exact: Fractions in an object array, or float64. Levels and constraints are kept (by floats up
     to rounding). Shrinks towards agents with type zero, or the bound nearest to it.
     """
-    space = _setting(setting).types
-    owners = tuple(range(space.agents))
-    return _in(exact, _drawn(space, owners, 1).map(lambda batch: batch[0]), space, owners)
+    return batches(setting, 1, exact=exact).map(lambda batch: batch[0])
 
 
 def misreports(setting: Setting, agent: int, *, exact: bool = True) -> Values:
@@ -336,8 +335,7 @@ def _applicable(mechanism: Mechanism, name: str) -> Property:
 
 
 def _estimated(mechanism: Mechanism, prop: Property) -> bool:
-    setting = mechanism.setting
-    family = prop.checks(setting)[0].family
+    setting, family = mechanism.setting, prop.checks(mechanism.setting)[0].family
     return family == "interim" and level_weights(setting.types, setting.prior) is None
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from mechkit import deviations as d
 from mechkit import search
 from mechkit.deviations import Case
-from mechkit.errors import InputError, MechkitError, RuleTimeout, require
+from mechkit.errors import MechkitError, RuleTimeout, require
 from mechkit.interim import CASES, DRAWS, estimate
 from mechkit.mechanism import Mechanism, examine
 from mechkit.properties import Property, select
@@ -292,7 +292,7 @@ class _Run:
                 pieces = _within(pieces, left, always=index == 0)
                 if not pieces:
                     return
-            spent += sum(search.planned(self.mechanism, p.family, p.rows) for p in pieces)
+            spent += sum(sum(search.planned(p)) for p in pieces)
             futures = [self.executor.submit(search.run, piece) for piece in pieces]
             results = [self.wait(future) for future in futures]
             for piece, result in zip(pieces, results, strict=True):
@@ -425,11 +425,12 @@ class _Run:
 
 
 def _within(pieces: list[search.Piece], left: int, *, always: bool) -> list[search.Piece]:
-    """The pieces cut to a budget of evaluations: fewer rows each, at least the first round."""
-    cost = sum(search.planned(p.mechanism, p.family, p.rows) for p in pieces)
-    if cost <= left:
+    """The pieces cut to a budget of evaluations: fewer rows each; something in the first round."""
+    costs = [search.planned(p) for p in pieces]
+    grows, fixed = sum(a for a, _ in costs), sum(b for _, b in costs)
+    if grows + fixed <= left:
         return pieces
-    share = max(0.0, left / cost)
+    share = max(0.0, (left - fixed) / grows)
     cut = [replace(p, rows=int(p.rows * share)) for p in pieces]
     if always:
         return [replace(p, rows=max(p.rows, 4)) for p in cut]

@@ -1,5 +1,4 @@
-"""Rows to terms and rows to rows, and the methods of universal functions (reduce, accumulate,
-outer, at).
+"""Rows to terms, rows to rows, and the methods of universal functions.
 
 Every reduction of an array is an operation of the algebra on rows, lists of terms, along one or
 more axes.

@@ -1,5 +1,4 @@
-"""The two values that real arithmetic adds to the numbers: infinities, and numbers that do not
-exist.
+"""What real arithmetic adds to the numbers: infinities, and numbers that do not exist.
 
 Rules write ``np.where(mask, x, -np.inf)`` before a maximum, and ``np.where(s > 0, a / s, 0)``
 around a division. Both must mean in exact arithmetic what they mean in floats:
