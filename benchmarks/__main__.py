@@ -195,14 +195,19 @@ def main() -> None:
     big = thousand_agents()
 
     table = Table("second price, n = 5, ic", "evaluations/s", title="Search throughput, one core")
-    table.add_row("hand-written NumPy loop, verify's own batches", f"{speed['raw_loop_per_s']:,.0f}")
-    table.add_row("the same loop, one batch over and over", f"{speed['raw_loop_one_batch_per_s']:,.0f}")
+    table.add_row(
+        "hand-written NumPy loop, verify's own batches", f"{speed['raw_loop_per_s']:,.0f}"
+    )
+    table.add_row(
+        "the same loop, one batch over and over", f"{speed['raw_loop_one_batch_per_s']:,.0f}"
+    )
     table.add_row("search inside verify", f"{speed['search_per_s']:,.0f}")
     table.add_row("ratio to the loop (target ≥ 0.7)", f"{speed['ratio']:.2f}")
     table.add_row("ratio to the loop on one batch", f"{speed['ratio_one_batch']:.2f}")
     table.add_row("Hypothesis, one example at a time", f"{hypothesis_rate:,.0f}")
     table.add_row(
-        "search against Hypothesis (target ≥ 1,000)", f"{speed['search_per_s'] / hypothesis_rate:,.0f}"
+        "search against Hypothesis (target ≥ 1,000)",
+        f"{speed['search_per_s'] / hypothesis_rate:,.0f}",
     )
     for count, found in by_workers.items():
         table.add_row(f"verify, {count} worker{'s' if count > 1 else ''}", f"{found:,.0f}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from mechkit.errors import InputError, require
 from mechkit.settings import Array, Setting
-from mechkit.spaces import Prior, box
+from mechkit.spaces import Prior, box, rational
 
 MAX_OUTCOMES = 200_000
 
@@ -51,6 +50,18 @@ def _scalar_prior(prior: Prior) -> bool:
     return prior is None or hasattr(prior, "rvs")
 
 
+def _falling(prior: Prior, agents: int, demand: int) -> Prior:
+    """For marginal values, independent draws of a distribution in falling order."""
+    if demand == 1 or not hasattr(prior, "rvs"):
+        return prior
+
+    def draw(rng: np.random.Generator, batch: int) -> np.ndarray:
+        draws = np.asarray(prior.rvs(size=(batch, agents, demand), random_state=rng))
+        return np.sort(draws, axis=-1)[..., ::-1]
+
+    return draw
+
+
 # One unit of one good, or several -----------------------------------------------------------------
 
 
@@ -81,7 +92,7 @@ def multi_unit(
     """Identical units. Allocation (batch, agents): how many each gets, at most `demand`.
 
     Types: (batch, agents) for demand 1, else marginal values (batch, agents, demand), which do not
-    increase from unit to unit.
+    increase from unit to unit (a scipy.stats prior gives independent draws, sorted).
     """
     agents, units = _whole(agents, 1, "agents"), _whole(units, 1, "units")
     demand = _whole(demand, 1, "demand")
@@ -109,9 +120,24 @@ def multi_unit(
         rows = itertools.product(range(demand + 1), repeat=agents)
         return _listed((r for r in rows if sum(r) <= units), (agents,))
 
-    again = partial(
-        multi_unit, units=units, demand=demand, low=low, high=high, levels=levels, prior=prior
+    require(
+        "seller" not in roles,
+        f"roles = {tuple(roles)}: nobody sells in an auction of units; use double_auction",
     )
+    role = next(iter(roles), "bidder")
+
+    def again(count: int) -> Setting:
+        return multi_unit(
+            count,
+            units,
+            demand,
+            low=low,
+            high=high,
+            levels=levels,
+            prior=prior,
+            roles=(role,) * count,
+        )
+
     one_role = len(set(roles)) <= 1
     decreasing = None
     if demand > 1:
@@ -131,13 +157,11 @@ def multi_unit(
         value=single if demand == 1 else marginal,
         slack=slack,
         roles=tuple(roles),
-        prior=prior,
+        prior=_falling(prior, agents, demand),
         quantity=(lambda allocation: allocation * 1) if demand == 1 else None,
         binary=demand == 1,
         joint_value=joint if one_role else None,
-        resize=_resizer(again, next(iter(roles), "bidder"), low, high)
-        if one_role and _scalar_prior(prior)
-        else None,
+        resize=_resizer(again, role, low, high) if one_role and _scalar_prior(prior) else None,
         outcomes=outcomes,
     )
 
@@ -402,7 +426,7 @@ def single_minded(
         allocation_shape=(agents, items),
         value=worth,
         slack=_pure_slack,
-        prior=draw,
+        prior=draw if prior is None or hasattr(prior, "rvs") else prior,
         joint_value=lambda types, parts: (
             types[..., 0] * covered(types[..., 1:], (parts * 1).sum(axis=1))
         ),
@@ -519,8 +543,9 @@ def public_project(
     θ_i − cost/n to agent i (net of its share), so payments are transfers on top of the shares.
     """
     agents = _whole(agents, 1, "agents")
-    require(float(cost) >= 0, f"cost = {cost!r}: expected a number of at least 0")
-    share = float(Fraction(box(1, low=cost, high=cost).low[0]) / agents)
+    amount = rational(cost, "cost")
+    require(amount >= 0, f"cost = {cost!r}: expected a number of at least 0")
+    share = float(amount / agents)
 
     return Setting(
         name=f"public project at cost {cost}, {agents} agents",
@@ -540,5 +565,5 @@ def public_project(
         if _scalar_prior(prior)
         else None,
         outcomes=lambda: np.array([0, 1]),
-        constants=(float(cost), share),
+        constants=(float(amount), share),
     )

@@ -159,6 +159,11 @@ def posted(setting: Setting, prices: Any, *, name: str = "posted price") -> Rule
     per agent. An agent buys if its report is at least its price.
     """
     units = _units(setting, "posted")
+    require(
+        np.shape(prices) in ((), (setting.agents,)),
+        f"prices of shape {np.shape(prices)}: expected a number, or one for each of the "
+        f"{setting.agents} agents",
+    )
     offer = np.broadcast_to(np.asarray(prices), (setting.agents,))
 
     def allocate(reports: Array) -> Array:
@@ -213,6 +218,7 @@ def threshold(
 
 def _units(setting: Setting, what: str) -> int:
     """How many units a 0/1 single-parameter setting of bidders has; an error for any other."""
+    require(not setting.public, f"{setting.name}: Mechanism.{what} sees no public arrays")
     require(
         setting.quantity is not None
         and setting.binary

@@ -121,11 +121,17 @@ def _tie_free(
     mechanism: Mechanism, prop: Property, check: int, case: Case
 ) -> Fraction | Interval | None:
     algebra = Ties()
+    lifted = Case(
+        case.family, case.who, {k: exact(a, algebra=algebra) for k, a in case.arrays.items()}
+    )
     try:
-        found = _margins(mechanism, prop, check, case, lambda a: exact(a, algebra=algebra))
+        # Only what the rules compare counts: the margin's own comparisons come afterwards.
+        _ = d.view(mechanism, lifted).played
+        if algebra.tied:
+            return Fraction(0)
+        return _margins(mechanism, prop, check, case, exact)[0]
     except Undecided:
         return None
-    return Fraction(0) if algebra.tied else found[0]
 
 
 def _least(row: np.ndarray) -> Fraction | Interval | None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from mechkit.errors import InputError, require
 from mechkit.spaces import Prior, Space, contains, sampler
+from proofs import simplest
 
 Array = Any
 """A NumPy array, or an array of `proofs` over exact or symbolic terms: rules cannot tell."""
@@ -34,15 +35,15 @@ class Lottery:
     """
 
     draws: Any
-    weights: tuple[Fraction, ...] = ()
+    weights: tuple[Any, ...] = ()
     every: bool = False
 
     def __post_init__(self) -> None:
         draws = np.asarray(self.draws)
         require(draws.ndim >= 1 and len(draws) >= 1, "a lottery needs at least one draw")
-        weights = tuple(Fraction(w) for w in self.weights) or (Fraction(1, len(draws)),) * len(
-            draws
-        )
+        weights = tuple(
+            simplest(w) if isinstance(w, float) else Fraction(w) for w in self.weights
+        ) or (Fraction(1, len(draws)),) * len(draws)
         require(
             len(weights) == len(draws) and sum(weights) == 1 and min(weights) > 0,
             f"lottery weights {[str(w) for w in weights]} for {len(draws)} draws: expected one "
@@ -213,9 +214,18 @@ class Setting:
             def value(types: Array, allocation: Array, *, public: Public) -> Array:
                 return plain(types, allocation)
 
+        truthful = self.truthful
+        if truthful is not None and not _takes_public(truthful):
+            sincere = truthful
+
+            def truthful(types: Array, *, public: Public) -> Array:
+                return sincere(types)
+
         resize = self.resize
         grown = None if resize is None else lambda n: resize(n).with_public(**public)
-        return replace(self, public={**self.public, **public}, value=value, resize=grown)
+        return replace(
+            self, public={**self.public, **public}, value=value, truthful=truthful, resize=grown
+        )
 
 
 def _takes_public(function: Callable[..., Any]) -> bool:

@@ -84,6 +84,26 @@ class Space:
         return a.astype(float), b.astype(float)
 
     @cached_property
+    def choices(self) -> list[list[np.ndarray | None]]:
+        """By agent and coordinate the levels inside the agent's own bounds, or None."""
+        lows = self.low.reshape(self.agents, -1)
+        highs = self.high.reshape(self.agents, -1)
+        return [
+            [
+                None
+                if level is None
+                else np.array([v for v in level if low <= v <= high], dtype=float)
+                for level, low, high in zip(self.levels or (), own_low, own_high, strict=True)
+            ]
+            for own_low, own_high in zip(lows, highs, strict=True)
+        ]
+
+    def alike(self, c: int) -> bool:
+        """Whether every agent has the same levels of a coordinate (or none)."""
+        first = self.choices[0][c]
+        return first is None or all(np.array_equal(own[c], first) for own in self.choices)  # type: ignore[arg-type]
+
+    @cached_property
     def member(self) -> np.ndarray:
         """One type of each agent that meets levels and constraints, (agents, size)."""
         return np.array(
@@ -139,12 +159,13 @@ def box(
         coordinate, each a set of values or None for a continuous one.
     constraints: (A, b): A·t ≤ b for each agent's flattened type t.
     """
-    require(
-        isinstance(agents, int | np.integer) and agents >= 1,
-        f"agents = {agents!r}: expected an integer of at least 1",
-    )
+    for what, count in (("agents", agents), *(("coordinates", c) for c in coordinates)):
+        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+        require(
+            whole and int(count) >= 1,
+            f"{what} = {count!r}: expected an integer of at least 1",
+        )
     shape = (int(agents), *(int(c) for c in coordinates))
-    require(all(c >= 1 for c in shape), f"shape {shape}: every extent must be at least 1")
     lows, highs = _fractions(low, shape, "low"), _fractions(high, shape, "high")
     bad = np.argwhere(lows > highs)
     if len(bad):
@@ -162,10 +183,11 @@ def box(
     )
 
 
-def _fraction(x: Any, what: str) -> Fraction:
+def rational(x: Any, what: str) -> Fraction:
+    """A number as a rational, floats as the simplest that rounds to them; InputError otherwise."""
     try:
         return Fraction(x) if isinstance(x, int | Fraction | str) else simplest(float(x))
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
         raise InputError(f"{what} = {x!r}: expected a finite number ({error})") from None
 
 
@@ -173,7 +195,7 @@ def _fractions(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
     raw = np.asarray(x, dtype=object)
     exact = np.empty(raw.shape, dtype=object)
     for at, entry in np.ndenumerate(raw):
-        exact[at] = _fraction(entry, what)
+        exact[at] = rational(entry, what)
     try:
         return np.array(np.broadcast_to(exact, shape), dtype=object)
     except ValueError:
@@ -188,6 +210,7 @@ def _levels(
 ) -> tuple[tuple[Fraction, ...] | None, ...] | None:
     if levels is None:
         return None
+    require(np.iterable(levels), f"levels = {levels!r}: expected a set of values, [0, 1] say")
     entries = list(levels)
     nested = any(entry is None or np.ndim(entry) > 0 for entry in entries)
     per = entries if nested else [entries] * size
@@ -196,17 +219,25 @@ def _levels(
         f"levels has {len(per)} entries for {size} coordinates: give one set for all, or one each",
     )
     out: list[tuple[Fraction, ...] | None] = []
-    for entry in per:
+    for c, entry in enumerate(per):
         if entry is None:
             out.append(None)
             continue
-        values = tuple(sorted({_fraction(v, "level") for v in entry}))
+        values = tuple(sorted({rational(v, "level") for v in entry}))
         require(bool(values), "an empty set of levels: give at least one value")
         require(
             values[0] >= low.min() and values[-1] <= high.max(),
             f"levels {[str(v) for v in values]} leave the box [{low.min()}, {high.max()}]: widen "
             "low and high",
         )
+        for bottom, top in zip(
+            low.reshape(-1, size)[:, c], high.reshape(-1, size)[:, c], strict=True
+        ):
+            require(
+                any(bottom <= v <= top for v in values),
+                f"no level of {[str(v) for v in values]} lies in [{bottom}, {top}]: an agent would "
+                "have no type",
+            )
         out.append(values)
     return tuple(out)
 
@@ -235,11 +266,7 @@ def repair(space: Space, points: np.ndarray, agents: Sequence[int] | None = None
         return points
     flat = points.reshape(*points.shape[:2], space.size)
     if space.levels is not None:
-        for c, level in enumerate(space.levels):
-            if level is not None:
-                values = np.array(level, dtype=float)
-                at = np.searchsorted((values[1:] + values[:-1]) / 2, flat[..., c])
-                flat[..., c] = values[at]
+        _snap(space, flat, range(space.agents) if agents is None else agents)
         if space.floats is not None:
             # A point of a grid cannot be pulled: its discrete coordinates come from a member.
             discrete = np.array([level is not None for level in space.levels])
@@ -263,35 +290,46 @@ def repair(space: Space, points: np.ndarray, agents: Sequence[int] | None = None
     return points
 
 
+def _snap(space: Space, flat: np.ndarray, agents: Sequence[int]) -> None:
+    """Move coordinates with levels to the nearest of the agent's, in place; flat: (batch, k, c)."""
+    for c in range(space.size):
+        if space.alike(c):
+            groups: list[tuple[Any, int]] = [(slice(None), agents[0])]
+        else:
+            groups = list(enumerate(agents))
+        for column, agent in groups:
+            values = space.choices[agent][c]
+            if values is not None:
+                middle = (values[1:] + values[:-1]) / 2
+                flat[:, column, c] = values[np.searchsorted(middle, flat[:, column, c])]
+
+
 def uniform(space: Space, rng: np.random.Generator, batch: int) -> np.ndarray:
     """Types drawn uniformly, shape (batch, *space.shape): by rejection where constraints bind."""
-    if space.levels is not None and space.finite and space.constraints is None:
-        out = np.empty((batch, space.agents, space.size))
-        for c, level in enumerate(space.levels):
-            out[..., c] = rng.choice(np.array(level, dtype=float), size=(batch, space.agents))
-        return out.reshape(batch, *space.shape)
-    draws = space.low_float + space.span * rng.random((batch, *space.shape))
-    if space.levels is not None:
-        draws = repair(space, draws)
+    flat = _uniform_box(space, rng, batch)
     if space.constraints is None:
-        return draws
-    flat = draws.reshape(batch, space.agents, space.size)
+        return flat.reshape(batch, *space.shape)
     for _ in range(10_000):
         outside = ~_meets(space, flat)
-        left = int(outside.sum())
-        if not left:
+        if not outside.any():
             return flat.reshape(batch, *space.shape)
-        fresh = space.low_float + space.span * rng.random((batch, *space.shape))
-        flat[outside] = repair_levels(space, fresh).reshape(flat.shape)[outside]
+        flat[outside] = _uniform_box(space, rng, batch)[outside]
     raise InputError(
         "fewer than one in ten thousand uniform draws meets the constraints: give the setting "
         "a prior that draws types inside them"
     )
 
 
-def repair_levels(space: Space, points: np.ndarray) -> np.ndarray:
-    """Snap to levels where there are any; leave continuous coordinates alone."""
-    return repair(space, points) if space.levels is not None else points
+def _uniform_box(space: Space, rng: np.random.Generator, batch: int) -> np.ndarray:
+    """Uniform over the box, and over each agent's levels, (batch, agents, size)."""
+    draws = space.low_float + space.span * rng.random((batch, *space.shape))
+    flat = draws.reshape(batch, space.agents, space.size)
+    if space.levels is not None:
+        for i, own in enumerate(space.choices):
+            for c, values in enumerate(own):
+                if values is not None:
+                    flat[:, i, c] = rng.choice(values, size=batch)
+    return flat
 
 
 def _meets(space: Space, flat: np.ndarray) -> np.ndarray:
@@ -312,8 +350,10 @@ def contains(
     exact = points.dtype == object
     low = (space.low if exact else space.low_float)[index]
     high = (space.high if exact else space.high_float)[index]
+    # A slack of 0.0 would turn Fractions into floats: it is added only where there is one.
+    reach = (low - slack, high + slack) if slack else (low, high)
     axes = tuple(range(1, points.ndim))
-    within = (points >= low - slack) & (points <= high + slack)
+    within = (points >= reach[0]) & (points <= reach[1])
     inside = np.asarray(within.astype(bool).all(axis=axes))
     flat = points.reshape(*points.shape[:2], space.size)
     if space.levels is not None:
@@ -325,7 +365,7 @@ def contains(
     if space.constraints is not None:
         a, b = space.constraints if exact else space.floats  # type: ignore[misc]
         left = np.einsum("bkc,rc->bkr", flat, a) if not exact else _exact_dot(flat, a)
-        inside &= (left <= b + slack).astype(bool).all(axis=(1, 2))
+        inside &= (left <= (b + slack if slack else b)).astype(bool).all(axis=(1, 2))
     return inside
 
 
@@ -409,15 +449,17 @@ def level_weights(space: Space, prior: Prior) -> tuple[Fraction, ...] | None:
 
     The weights are given in the order of the sorted levels, and must sum to one.
     """
-    if not space.finite or space.size != 1 or space.levels is None:
+    if not space.finite or space.size != 1 or space.levels is None or space.constraints:
         return None
     levels = space.levels[0]
     assert levels is not None
+    if (space.low > levels[0]).any() or (space.high < levels[-1]).any():
+        return None
     if prior is None:
         return tuple(Fraction(1, len(levels)) for _ in levels)
     if not isinstance(prior, list | tuple | np.ndarray) or any(hasattr(p, "rvs") for p in prior):
         return None
-    weights = tuple(_fraction(w, "prior weight") for w in prior)
+    weights = tuple(rational(w, "prior weight") for w in prior)
     require(
         len(weights) == len(levels) and sum(weights) == 1 and min(weights) >= 0,
         f"prior weights {[str(w) for w in weights]} over {len(levels)} levels: expected one "

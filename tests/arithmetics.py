@@ -2,7 +2,7 @@
 
 The entries are small dyadic numbers, on which float arithmetic is exact (or rounds once), drawn
 from few values so that ties are frequent. The arithmetics are the fast concrete one, the generic
-networks that symbolic algebras inherit, and dual numbers.
+networks that symbolic algebras inherit, on terms that nothing else can look into, and dual numbers.
 """
 
 from __future__ import annotations
@@ -17,21 +17,56 @@ import numpy as np
 from hypothesis import strategies as st
 
 from proofs import Array, Exact, Interval, Ties, exact, values
-from proofs.algebra import Algebra
+from proofs.algebra import Algebra, as_array
 
 
-class Generic(Exact):
-    """Exact terms under the networks of `Algebra`, with no integer or boolean known beforehand."""
+class Sealed:
+    """A term that only its algebra can open: comparisons, truth value and hash fail on it."""
 
-    def known(self, terms: np.ndarray, kind: Any) -> None:
-        return None
+    __slots__ = ("content",)
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def _refuse(self, *_: Any) -> Any:
+        raise AssertionError("a term was compared or decided outside its algebra")
+
+    __eq__ = __ne__ = __bool__ = __hash__ = _refuse
 
 
-_DERIVED = """negative less_equal not_equal either exclusive scale minimum maximum absolute ceil
-    truncate nearest floor_divide remainder total product every some largest smallest argmax argmin
-    sort argsort"""
-for _name in _DERIVED.split():
-    setattr(Generic, _name, getattr(Algebra, _name))
+class _OnSealedTerms(Algebra):
+    """All of the algebra below but its primitives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = Exact()
+
+    def variables(self, terms: np.ndarray, kind: Any) -> np.ndarray:
+        return as_array(np.frompyfunc(Sealed, 1, 1)(terms))
+
+    def value(self, term: Any) -> Any:
+        return term.content if isinstance(term, Sealed) else term
+
+    def decide(self, condition: Any) -> bool:
+        return bool(self.value(condition))
+
+    def cast(self, term: Any, old: Any, new: Any) -> Sealed:
+        return Sealed(self.hidden.cast(self.value(term), old, new))
+
+
+def _sealed(name: str) -> Callable[..., Sealed]:
+    def primitive(self: _OnSealedTerms, *terms: Any) -> Sealed:
+        return Sealed(getattr(self.hidden, name)(*map(self.value, terms)))
+
+    return primitive
+
+
+_PRIMITIVES = """add subtract multiply divide power exp log sqrt floor less equal both invert ite
+    finite nan"""
+# Sealed terms under the networks of `Algebra`: what a symbolic algebra goes through.
+Generic: type[Algebra] = type(
+    "Generic", (_OnSealedTerms,), {name: _sealed(name) for name in _PRIMITIVES.split()}
+)
 
 
 @dataclass

@@ -416,5 +416,3 @@ def test_every_entry_is_judged_and_named_once():
         assert entry.make().setting.agents <= 4
         assert not set(entry.holds.split()) & set(entry.fails.split())
         assert set(entry.because) <= set(entry.truth)
-    assert sum(not entry.faulty for entry in ENTRIES.values()) >= 24
-    assert sum(entry.faulty for entry in ENTRIES.values()) >= 24

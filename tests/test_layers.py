@@ -28,20 +28,23 @@ UNINSTALLED = ("tests", "benchmarks")
 # Top to bottom. A file or subpackage of mechkit imports only from rows below its own; the files
 # of one subpackage may import one another. `__init__` is the public face of the rows below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("__main__", "cli"),
+    ("__main__",),
+    ("cli",),
     ("__init__",),
-    ("audit", "testing", "report"),
+    ("audit", "testing", "report", "exhibit"),
+    ("story", "witness", "sources"),
     ("catalogue", "papers"),
     ("verify",),
-    ("search", "shrink", "prove"),
-    ("replay",),
-    ("properties", "sampling"),
+    ("search", "shrink", "prove", "interim"),
+    ("replay", "sampling"),
+    ("properties",),
     ("verdict",),
     ("deviations",),
     ("mechanism",),
     ("constructors", "groves"),
     ("settings",),
     ("spaces",),
+    ("workers", "terminal", "starter"),
     ("errors",),
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracle import CHECKS, Judgement, fractions, judge, run, table
+from tests.oracle import CHECKS, Judgement, fractions, judge, run, table
 
 from mechkit.constructors import (
     additive,

@@ -299,10 +299,11 @@ ENTRIES: tuple[Entry, ...] = (
     _any(
         "greedy-pays-bid",
         unknown(greedy_pays(lambda values, wants: values), "greedy, pay as bid"),
-        "ic ex_post_nash strong_budget_balance envy_free group_ic strong_group_ic "
-        "collusion_proof false_name_proof revenue_monotone",
+        "ic ex_post_nash strong_budget_balance group_ic strong_group_ic collusion_proof "
+        "false_name_proof revenue_monotone",
         "greedy-single-minded, charging the bid",
         faulty=True,
+        envy_free="a bundle that covers another's and costs less ranks below it",
     ),
     _any(
         "greedy-next-in-line",

@@ -1,4 +1,4 @@
-"""Results that outlive the run that made them: one stamped, checksummed file for each finished task.
+"""Results that outlive the run that made them: a stamped, checksummed file for each finished task.
 
 A file counts only if it is whole, its checksum fits, and its stamp says that it was made with what
 this run would use: the same task, version, entry and engine. Anything else is made again.
@@ -7,7 +7,6 @@ this run would use: the same task, version, entry and engine. Anything else is m
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.metadata
 import inspect
 import json
@@ -18,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mechkit import catalogue
+from mechkit import catalogue, sources
 from mechkit.catalogue.entry import Entry
 from mechkit.errors import InputError
 
@@ -35,18 +34,17 @@ def version() -> str:
 
 def digest_of(entry: Entry) -> str:
     """The SHA-256 of the file that declares an entry: its catalogue file, or where `make` is."""
-    for name in catalogue.MODULES:
-        module = importlib.import_module(f"mechkit.catalogue.{name}")
-        if entry in module.ENTRIES:
-            return _sha256(Path(inspect.getfile(module)).read_bytes())
-    with suppress(OSError, TypeError):
-        return _sha256(Path(inspect.getfile(inspect.unwrap(entry.make))).read_bytes())
-    return _sha256(repr(entry.make).encode())
+    try:
+        return sources.digest(sources.file_of(entry))
+    except InputError:  # not the catalogue's
+        with suppress(OSError, TypeError):
+            return sources.digest(Path(inspect.getfile(inspect.unwrap(entry.make))))
+        return _sha256(repr(entry.make).encode())
 
 
 def engine_digest() -> str:
     """The SHA-256 of the sources that judge: the packages, the catalogue's entry files left out."""
-    root, total = Path(__file__).resolve().parent, hashlib.sha256()
+    root, total = Path(__file__).resolve().parents[1], hashlib.sha256()
     listed = {root / "catalogue" / f"{name}.py" for name in catalogue.MODULES}
     for package in (root, root.parent / "proofs", root.parent / "solvers"):
         for path in sorted(package.rglob("*.py")):
