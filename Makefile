@@ -12,16 +12,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-audit: .venv/.core  ## verify the whole catalogue and say what held and what failed
+audit: .venv/.core  ## every verdict on the catalogue against its truth table
 	$(BIN)/mechkit audit
 
 test: .venv/.test  ## run the tests; skips are printed, warnings are errors
 	$(BIN)/python -m pytest -n $(JOBS)
 
-bench: .venv/.core  ## measure speed
+bench: .venv/.test  ## measure speed
 	$(BIN)/python -m benchmarks
 
-soak: .venv/.core  ## the audit for longer, with fresh seeds
+soak: .venv/.core  ## search what holds ten times as long, with five seeds
 	$(BIN)/mechkit audit --soak
 
 lint: .venv/.dev  ## ruff and mypy

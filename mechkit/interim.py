@@ -12,10 +12,10 @@ import time
 import numpy as np
 
 from mechkit import settings as s
-from mechkit.deviations import replaced
 from mechkit.mechanism import Mechanism, play
 from mechkit.properties import Property
 from mechkit.verdict import Effort, Status, Verdict
+from mechkit.views import replaced
 
 DRAWS, AGENTS, TYPES, REPORTS, Z = 2048, 4, 8, 8, 3.29
 CASES = AGENTS * TYPES * (1 + REPORTS)

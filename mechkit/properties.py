@@ -17,19 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from mechkit.deviations import (
-    MAX_OPPONENTS,
-    Cycle,
-    Deviation,
-    Interim,
-    Newcomer,
-    Scaling,
-    Swap,
-    View,
-)
+from mechkit import margins
 from mechkit.errors import InputError
-from mechkit.settings import Array, Setting, values
-from mechkit.spaces import Space, level_weights
+from mechkit.priors import level_weights
+from mechkit.settings import Array, Setting
+from mechkit.spaces import Space
+from mechkit.views import MAX_OPPONENTS
 
 Margin = Callable[[Any], Array]
 
@@ -169,140 +162,6 @@ def _finite_scalar(setting: Setting) -> str | None:
     return None if count <= MAX_OPPONENTS else f"{count} profiles of the others: too many to sum"
 
 
-# Margins -----------------------------------------------------------------------------------------
-
-
-def _own_gain(view: Deviation) -> Array:
-    return -view.gain(view.who[0])
-
-
-def _total(view: View) -> Array:
-    return view.before.payments.sum(axis=-1)
-
-
-def _sign(setting: Setting, agent: int) -> int:
-    return -1 if setting.sellers[agent] else 1
-
-
-def _monotone(view: Deviation) -> Array:
-    (i,) = view.who
-    sign = _sign(view.setting, i)
-    truth, lie = view.reports[:, i] * sign, view.lied[:, i] * sign
-    rise = view.after.quantity[:, i] - view.before.quantity[:, i]
-    return np.where(lie > truth, rise, np.where(lie < truth, -rise, 0))
-
-
-def _critical(view: Deviation) -> Array:
-    """A winner pays between every losing and every winning report; a loser pays nothing."""
-    (i,) = view.who
-    sign = _sign(view.setting, i)
-    before, after = view.before.quantity[:, i], view.after.quantity[:, i]
-    price = view.before.payments[:, i]
-    gap = view.lied[:, i] * sign - price
-    won = np.where(after >= 1, gap, np.where(after <= 0, -gap, 0))
-    lost = np.where(before <= 0, -np.abs(price), 0)
-    return np.where(before >= 1, won, lost)
-
-
-def _won_or_lost(view: Deviation) -> Array:
-    (i,) = view.who
-    before = view.before.quantity[:, i]
-    return ((before >= 1) | (before <= 0)) & view.before.trades
-
-
-def _envy(view: View) -> Array:
-    """(batch, pairs): own utility minus what the peer's bundle and payment would give."""
-    setting, types = view.setting, view.types
-    margins = []
-    for i in range(setting.agents):
-        for j in range(setting.agents):
-            if i == j or setting.roles[i] != setting.roles[j]:
-                continue
-
-            def swapped(x: Array, p: Array, public: Any, i: int = i, j: int = j) -> Array:
-                bundles = (x * 1).copy()
-                bundles[:, i] = x[:, j]
-                return values(setting, types, bundles, public)[:, i] - p[:, j]
-
-            margins.append(view.before_utility[:, i] - view.before.mean(swapped))
-    return np.stack(margins, axis=-1)
-
-
-def _distance(a: Array, b: Array) -> Array:
-    """The largest absolute difference within each row, (batch,)."""
-    gap = np.abs(a * 1 - b * 1)
-    return np.max(np.reshape(gap, (gap.shape[0], -1)), axis=-1)
-
-
-def _anonymous(view: Swap) -> Array:
-    i, j = view.who
-    order = np.arange(view.setting.agents)
-    order[[i, j]] = order[[j, i]]
-    x, y = view.before.allocation, view.after.allocation
-    moved = x[:, order] if view.setting.personal else x
-    return -np.maximum(
-        _distance(moved, y), _distance(view.before.payments[:, order], view.after.payments)
-    )
-
-
-def _non_bossy(view: Deviation) -> Array:
-    (i,) = view.who
-    x, y = view.before.allocation * 1, view.after.allocation * 1
-    p, q = view.before.payments, view.after.payments
-    own = np.abs(p[:, i] - q[:, i])
-    rows = (x[:, i : i + 1], y[:, i : i + 1]) if view.setting.personal else (x, y)
-    own = np.maximum(own, _distance(*rows))
-    # Rounding must not hide a change: floats call "unchanged" what differs by a dust of 1e-12.
-    dust = 1e-12 * view.setting.types.scale if isinstance(p, np.ndarray) else 0
-    return np.where(own <= dust, -np.maximum(_distance(x, y), _distance(p, q)), 0)
-
-
-def _gains(view: Deviation) -> Array:
-    return np.stack([view.gain(i) for i in view.who], axis=-1)
-
-
-def _group(view: Deviation) -> Array:
-    return -np.min(_gains(view), axis=-1)
-
-
-def _strong_group(view: Deviation) -> Array:
-    gains = _gains(view)
-    least, most = np.min(gains, axis=-1), np.max(gains, axis=-1)
-    dust = 1e-12 * view.setting.types.scale if isinstance(gains, np.ndarray) else 0
-    return np.where(least >= -dust, -most, -least)
-
-
-def _cycle(view: Cycle) -> Array:
-    (i,) = view.who
-    total: Any = 0
-    for k, (types, _, outcome) in enumerate(view.steps):
-        *_, following = view.steps[(k + 1) % len(view.steps)]
-        total = total + outcome.values(types)[:, i] - following.values(types)[:, i]
-    return total
-
-
-def _raised(view: Deviation) -> Array:
-    (i,) = view.who
-    flat = (view.lied[:, i] >= view.reports[:, i]) * 1
-    up = np.min(np.reshape(flat, (flat.shape[0], -1)), axis=-1) > 0
-    change = view.after.payments.sum(axis=-1) - _total(view)
-    if view.setting.sellers[i]:
-        return change * 0
-    return np.where(up, change, 0)
-
-
-def _joined(view: Newcomer) -> Array:
-    return view.after.payments.sum(axis=-1) - _total(view)
-
-
-def _scaled(view: Scaling) -> Array:
-    return np.where(view.inside, -_distance(view.before.allocation, view.after.allocation), 0)
-
-
-def _interim_trades(view: Interim) -> Array:
-    return view.before.trades
-
-
 # The table ---------------------------------------------------------------------------------------
 
 
@@ -329,39 +188,39 @@ _TABLE = (
         "ic",
         "no agent gains by misreporting, whatever the others report (dominant strategies)",
         "Gibbard 1973; Green & Laffont 1977",
-        always(Check("deviation", _own_gain)),
+        always(Check("deviation", margins.own_gain)),
     ),
     Property(
         "ex_post_nash",
         "no agent gains by misreporting while the others report truthfully",
         "Bergemann & Morris 2005",
-        lambda setting: (Check("nash" if setting.apart else "deviation", _own_gain),),
+        lambda setting: (Check("nash" if setting.apart else "deviation", margins.own_gain),),
     ),
     Property(
         "bic",
         "no agent gains by misreporting in expectation over the others' prior",
         "d'Aspremont & Gérard-Varet 1979",
-        always(Check("interim", lambda v: v.truth_value - v.lie_value, _interim_trades)),
+        always(Check("interim", lambda v: v.truth_value - v.lie_value, margins.interim_trades)),
         _finite_scalar,
     ),
     Property(
         "interim_ir",
         "no truthful agent expects to be worse off than by staying away",
         "d'Aspremont & Gérard-Varet 1979",
-        always(Check("interim", lambda view: view.truth_value, _interim_trades)),
+        always(Check("interim", lambda view: view.truth_value, margins.interim_trades)),
         _finite_scalar,
     ),
     Property(
         "weak_budget_balance",
         "the payments sum to no less than zero",
         "Myerson & Satterthwaite 1983",
-        any_reports(_total),
+        any_reports(margins.budget),
     ),
     Property(
         "strong_budget_balance",
         "the payments sum to zero",
         "Myerson & Satterthwaite 1983",
-        any_reports(lambda view: -np.abs(_total(view))),
+        any_reports(lambda view: -np.abs(margins.budget(view))),
     ),
     Property(
         "no_positive_transfers",
@@ -374,7 +233,7 @@ _TABLE = (
         "monotone",
         "a better report never lowers one's own allocation",
         "Myerson 1981",
-        always(Check("deviation", _monotone)),
+        always(Check("deviation", margins.monotone)),
         _single_parameter,
         unit="allocation",
     ),
@@ -382,21 +241,21 @@ _TABLE = (
         "critical_payment",
         "a winner pays the least report with which it wins, and a loser nothing",
         "Nisan et al. 2007, theorem 9.36",
-        always(Check("deviation", _critical, _won_or_lost)),
+        always(Check("deviation", margins.critical, margins.won_or_lost)),
         _zero_one,
     ),
     Property(
         "cyclic_monotone",
         "over no cycle of one agent's types would swapping allocations raise their total value",
         "Rochet 1987",
-        always(Check("cycle 2", _cycle), Check("cycle 3", _cycle)),
+        always(Check("cycle 2", margins.cycle), Check("cycle 3", margins.cycle)),
         _multi_parameter,
     ),
     Property(
         "anonymous",
         "swapping two agents' reports swaps their outcomes, wherever the rule meets no tie",
         "Moulin 1988",
-        always(Check("swap", _anonymous)),
+        always(Check("swap", margins.anonymous)),
         _alike,
         tie_free=True,
     ),
@@ -404,35 +263,35 @@ _TABLE = (
         "envy_free",
         "no truthful agent prefers the bundle and payment of another in its role",
         "Foley 1967",
-        always(Check("profile", _envy)),
+        always(Check("profile", margins.envy)),
         _has_bundles,
     ),
     Property(
         "non_bossy",
         "nobody changes another's outcome by a report that leaves its own outcome unchanged",
         "Satterthwaite & Sonnenschein 1981",
-        always(Check("deviation", _non_bossy)),
+        always(Check("deviation", margins.non_bossy)),
         _several_agents,
     ),
     Property(
         "group_ic",
         "no coalition can misreport so that every member strictly gains",
         "Green & Laffont 1979",
-        always(Check("coalition", _group)),
+        always(Check("coalition", margins.group)),
         _several_agents,
     ),
     Property(
         "strong_group_ic",
         "no coalition can misreport so that one member gains and none loses",
         "Moulin 1999",
-        always(Check("coalition", _strong_group)),
+        always(Check("coalition", margins.strong_group)),
         _several_agents,
     ),
     Property(
         "collusion_proof",
         "no coalition gains in sum by misreporting (with side payments)",
         "Green & Laffont 1979",
-        always(Check("coalition", lambda view: -_gains(view).sum(axis=-1))),
+        always(Check("coalition", lambda view: -margins.coalition_gains(view).sum(axis=-1))),
         _several_agents,
     ),
     Property(
@@ -447,7 +306,7 @@ _TABLE = (
         "raising a bid or adding a bidder never lowers the sum of the payments",
         "Rastegari, Condon & Leyton-Brown 2011",
         lambda setting: _resizable(
-            setting, Check("deviation", _raised), Check("newcomer", _joined)
+            setting, Check("deviation", margins.raised), Check("newcomer", margins.joined)
         ),
         _nobody_buys,
     ),
@@ -455,7 +314,7 @@ _TABLE = (
         "adverse_selection_free",
         "scaling every performance bid by a common factor never changes who wins",
         "Arnosti, Beck & Milgrom 2016",
-        always(Check("scaling", _scaled)),
+        always(Check("scaling", margins.scaled)),
         _scales,
         unit="allocation",
     ),

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from mechkit import deviations as d
-from mechkit.deviations import Case
 from mechkit.errors import MechkitError, RuleTimeout
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.spaces import contains, repair
 from mechkit.verdict import Counterexample, Played
+from mechkit.views import Case, Slot
 from proofs import Interval, Ties, Undecided, exact, precision, simplest, values
 
 OPAQUE_GAIN = 1e-9
@@ -60,7 +60,7 @@ def simplest_of(x: float) -> Fraction:
     return Fraction(simplest(x))
 
 
-def _snapped(made: np.ndarray, slot: d.Slot) -> np.ndarray:
+def _snapped(made: np.ndarray, slot: Slot) -> np.ndarray:
     """Coordinates with levels take the nearest of them exactly."""
     if slot.space.levels is None:
         return made

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from mechkit.deviations import Case, Family, Slot
+from mechkit.deviations import Family
 from mechkit.mechanism import Mechanism
 from mechkit.spaces import Space, repair
+from mechkit.views import Case, Slot
 
 DENOMINATORS = (1, 2, 3, 4, 5, 8, 10)
 MAX_HINTS = 24

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from mechkit import deviations as d
-from mechkit.deviations import Case, View
 from mechkit.errors import RuleError
 from mechkit.mechanism import Mechanism, refuse_non_finite
 from mechkit.properties import PROPERTIES
 from mechkit.sampling import Sampler, mutate
+from mechkit.views import Case, View, opponents
 
 KEPT = 3
 STARTS, ROUNDS, BROOD = 4, 4, 32
@@ -130,7 +130,7 @@ def planned(piece: Piece) -> tuple[int, int]:
         draws *= len(setting.public[name].draws)  # type: ignore[union-attr]
     starts = STARTS * len(piece.checks) * ROUNDS
     if piece.family == "interim":
-        count = 2 * draws * len(d.opponents(setting, 0)[1])
+        count = 2 * draws * len(opponents(setting, 0)[1])
         return min(piece.rows, 64) * agents * count, starts * 8 * count
     plays = kind.plays * agents * _turns(kind, piece.rows)
     return piece.rows * (1 + plays) * draws, starts * BROOD * (1 + kind.plays) * draws

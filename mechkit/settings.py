@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from mechkit.errors import InputError, require
-from mechkit.spaces import Prior, Space, contains, sampler
+from mechkit.priors import Prior, sampler
+from mechkit.spaces import Space, contains
 from proofs import simplest
 
 Array = Any

@@ -17,11 +17,11 @@ from functools import lru_cache
 import numpy as np
 
 from mechkit import deviations as d
-from mechkit.deviations import Case, Slot
 from mechkit.errors import MechkitError, RuleTimeout
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.replay import OPAQUE_GAIN, float_margin, margins, negative, valid
+from mechkit.views import Case, Slot
 
 Move = Mapping[int, Fraction]
 """New values for some coordinates."""

@@ -28,16 +28,18 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from mechkit import replay, witness
-from mechkit.deviations import FAMILIES, Case
+from mechkit.deviations import FAMILIES
 from mechkit.errors import InputError, MechkitError, RuleTimeout, require
 from mechkit.mechanism import Mechanism
+from mechkit.priors import level_weights
 from mechkit.properties import Property, select
 from mechkit.settings import Setting
 from mechkit.shrink import cost, shrink
-from mechkit.spaces import Space, level_weights
+from mechkit.spaces import Space
 from mechkit.story import story
 from mechkit.verdict import Counterexample, Status
 from mechkit.verify import verify
+from mechkit.views import Case
 
 EVALUATIONS = 100_000
 EXAMPLES = 50

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mechkit.deviations import Case
+from mechkit.views import Case
 
 
 class Status(StrEnum):

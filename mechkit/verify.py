@@ -20,16 +20,16 @@ import numpy as np
 
 from mechkit import deviations as d
 from mechkit import search
-from mechkit.deviations import Case
 from mechkit.errors import MechkitError, RuleTimeout, require
 from mechkit.interim import CASES, DRAWS, estimate
 from mechkit.mechanism import Mechanism, examine
+from mechkit.priors import level_weights
 from mechkit.properties import Property, select
 from mechkit.replay import confirm, counterexample
 from mechkit.sampling import Sampler
 from mechkit.shrink import shrink
-from mechkit.spaces import level_weights
 from mechkit.verdict import Counterexample, Effort, Report, Status, Verdict
+from mechkit.views import Case, View
 from mechkit.workers import Threads
 
 DEFAULT_SECONDS = 2.0
@@ -222,7 +222,7 @@ class _Run:
             began = time.monotonic()
             slots = d.FAMILIES["deviation"].slots(self.mechanism, (0,))
             shared = sampler.publics(slots, rng, rows)
-            base = d.View(self.mechanism, Case("profile", (), {"types": types, **shared}))
+            base = View(self.mechanism, Case("profile", (), {"types": types, **shared}))
             examine(self.mechanism, np.array(base.sincere), base.public)
             # `examine` plays the batch twice and three single rows.
             self.row_seconds = (time.monotonic() - began) / (2 * rows + 3)

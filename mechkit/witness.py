@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from mechkit.deviations import FAMILIES, Case
+from mechkit.deviations import FAMILIES
 from mechkit.errors import InputError, MechkitError, require
 from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
 from mechkit.replay import OPAQUE_GAIN, counterexample, float_margin, margins, negative, valid
 from mechkit.verdict import Counterexample, fraction_text
+from mechkit.views import Case
 
 FORMAT = "mechkit-witness/1"
 KINDS: dict[str, type] = {

@@ -26,7 +26,7 @@ def message(allocate, pay, **options):
     return text, caught.value.profile
 
 
-# What comes back is not an outcome -----------------------------------------------------------------
+# What comes back is not an outcome ----------------------------------------------------------------
 
 
 def test_nan():
@@ -97,7 +97,7 @@ def test_outcome_is_not_a_pair():
         mk.verify(mechanism, "ic", **SMALL)
 
 
-# Rules that misbehave ------------------------------------------------------------------------------
+# Rules that misbehave ----------------------------------------------------------------
 
 
 def test_raising_on_some_profile_names_the_profile():
@@ -162,7 +162,7 @@ def test_a_float_only_sound_rule_is_not_refuted():
     assert report.ok
 
 
-# Rules that hang -----------------------------------------------------------------------------------
+# Rules that hang ----------------------------------------------------------------
 
 
 def forever(bids):
@@ -207,7 +207,7 @@ def test_a_slow_rule_keeps_to_its_budget():
     assert report["ic"].status is mk.Status.REFUTED
 
 
-# Arguments -----------------------------------------------------------------------------------------
+# Arguments ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

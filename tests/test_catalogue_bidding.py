@@ -1,7 +1,7 @@
 """The bidding half of the catalogue: outcomes worked by hand.
 
-Numbers are from the literature or from arithmetic that fits on a card. `test_catalogue` compares the
-truth tables with brute force.
+Numbers are from the literature or from arithmetic that fits on a card. `test_catalogue` compares
+the truth tables with brute force.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from mechkit.catalogue.entry import Entry
 from mechkit.catalogue.parts import entry
 from mechkit.errors import InputError
 from mechkit.mechanism import Mechanism, examine, play
+from mechkit.priors import uniform
 from mechkit.settings import Lottery
-from mechkit.spaces import uniform
 from proofs import exact, values
 
 ENTRIES: dict[str, Entry] = {

@@ -42,7 +42,7 @@ def summary(report):
     return out
 
 
-# Known minima --------------------------------------------------------------------------------------
+# Known minima ----------------------------------------------------------------
 
 
 MINIMA = [
@@ -121,7 +121,7 @@ def test_the_witness_is_a_violation_by_hand():
     assert utility(bid, ask) - utility(*(witness.types)) == witness.gain > 0
 
 
-# Sound mechanisms and dust -------------------------------------------------------------------------
+# Sound mechanisms and dust ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -155,7 +155,7 @@ def test_violations_of_every_scale_are_found():
         assert report["ic"].counterexample.gain > 0
 
 
-# Hard places ---------------------------------------------------------------------------------------
+# Hard places ----------------------------------------------------------------
 
 
 def refuted(mechanism, name, **options):
@@ -208,7 +208,7 @@ def test_a_fault_in_a_thin_wedge_is_climbed_to():
     assert refuted(mk.Mechanism(mk.single_item(3), highest, pay), "ic", evaluations=2_000_000)
 
 
-# Repeatable ----------------------------------------------------------------------------------------
+# Repeatable ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [second_price, first_price, midpoint])
@@ -270,7 +270,7 @@ def test_a_budget_in_evaluations_is_kept():
     assert 200_000 / 2 < spent <= 200_000
 
 
-# Tactics -------------------------------------------------------------------------------------------
+# Tactics ----------------------------------------------------------------
 
 
 def test_constants_of_the_rules_are_tried():
@@ -312,7 +312,7 @@ def test_every_family_serves_some_property():
     assert used == set(FAMILIES)
 
 
-# Vacuity, coalitions -------------------------------------------------------------------------------
+# Vacuity, coalitions ----------------------------------------------------------------
 
 
 def test_what_nothing_exercised_is_unknown():

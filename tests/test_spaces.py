@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mechkit.errors import InputError
-from mechkit.spaces import Space, box, contains, grid, level_weights, repair, sampler, uniform
+from mechkit.priors import level_weights, sampler, uniform
+from mechkit.spaces import Space, box, contains, grid, repair
 
 F = Fraction
 DRAWS, NEAR = 20_000, 0.02

@@ -25,8 +25,8 @@ from mechkit.audit.record import Agreement, Audit, Cell, Row, as_json, row_from
 from mechkit.catalogue.entry import Entry
 from mechkit.errors import require
 from mechkit.mechanism import Mechanism
+from mechkit.priors import level_weights
 from mechkit.properties import PROPERTIES
-from mechkit.spaces import level_weights
 from mechkit.story import story
 from mechkit.verdict import Status, Verdict, fraction_text
 from mechkit.verify import verify

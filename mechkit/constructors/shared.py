@@ -1,0 +1,110 @@
+"""What is shared: divisible resources, and a public project that all pay for."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mechkit.constructors.common import (
+    each_item_once,
+    resizable_prior,
+    resizer,
+    whole,
+)
+from mechkit.errors import require
+from mechkit.priors import Prior
+from mechkit.settings import Array, Setting
+from mechkit.spaces import box, rational
+
+
+def divisible(
+    agents: int,
+    resources: int = 1,
+    *,
+    utility: Any = None,
+    low: Any = 0,
+    high: Any = 1,
+    levels: Any = None,
+    prior: Prior = None,
+) -> Setting:
+    """Resources of one unit each, shared in any proportion.
+
+    Types (batch, agents), or (batch, agents, resources) for several. Allocation (batch, agents,
+    resources): shares. utility(types, shares) -> (batch, agents), linear by default: Σ_k θ_k x_k.
+    """
+    agents, resources = whole(agents, 1, "agents"), whole(resources, 1, "resources")
+    several = resources > 1
+
+    def linear(types: Array, allocation: Array) -> Array:
+        return ((types if several else types[..., None]) * allocation).sum(axis=-1)
+
+    worth = linear if utility is None else utility
+
+    def joint(types: Array, parts: Array) -> Array:
+        return worth(types[:, None], (parts * 1).sum(axis=1)[:, None])[:, 0]
+
+    again = partial(
+        divisible,
+        resources=resources,
+        utility=utility,
+        low=low,
+        high=high,
+        levels=levels,
+        prior=prior,
+    )
+    return Setting(
+        name=f"{resources} divisible resources, {agents} agents",
+        types=box(agents, *((resources,) if several else ()), low=low, high=high, levels=levels),
+        allocation_shape=(agents, resources),
+        value=worth,
+        slack=each_item_once,
+        prior=prior,
+        quantity=(lambda allocation: (allocation * 1)[..., 0])
+        if utility is None and not several
+        else None,
+        joint_value=joint,
+        resize=resizer(again, "bidder", low, high) if resizable_prior(prior) else None,
+    )
+
+
+def public_project(
+    agents: int,
+    cost: Any,
+    *,
+    low: Any = 0,
+    high: Any = 1,
+    levels: Any = None,
+    prior: Prior = None,
+) -> Setting:
+    """Build or not, at a cost that is shared equally.
+
+    Types (batch, agents): gross values. Allocation (batch,): 1 if built. A built project is worth
+    θ_i − cost/n to agent i (net of its share), so payments are transfers on top of the shares.
+    """
+    agents = whole(agents, 1, "agents")
+    amount = rational(cost, "cost")
+    require(amount >= 0, f"cost = {cost!r}: expected a number of at least 0")
+    share = float(amount / agents)
+
+    return Setting(
+        name=f"public project at cost {cost}, {agents} agents",
+        types=box(agents, low=low, high=high, levels=levels),
+        allocation_shape=(),
+        value=lambda types, allocation: (types - share) * allocation[..., None],
+        slack=lambda allocation: np.stack([allocation * 1, 1 - allocation * 1], axis=-1),
+        prior=prior,
+        quantity=lambda allocation: (allocation * 1)[..., None] * np.ones(agents, dtype=int),
+        personal=False,
+        resize=resizer(
+            partial(public_project, cost=cost, low=low, high=high, levels=levels, prior=prior),
+            "bidder",
+            low,
+            high,
+        )
+        if resizable_prior(prior)
+        else None,
+        outcomes=lambda: np.array([0, 1]),
+        constants=(float(amount), share),
+    )

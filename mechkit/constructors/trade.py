@@ -1,0 +1,66 @@
+"""Double auctions: buyers and sellers of single units."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mechkit.constructors.common import (
+    listed,
+    resizable_prior,
+    whole,
+)
+from mechkit.priors import Prior
+from mechkit.settings import Array, Setting
+from mechkit.spaces import box
+
+
+def double_auction(
+    buyers: int,
+    sellers: int,
+    *,
+    low: Any = 0,
+    high: Any = 1,
+    levels: Any = None,
+    prior: Prior = None,
+) -> Setting:
+    """Buyers and sellers of single units, buyers first.
+
+    Types (batch, buyers + sellers): a buyer's value, a seller's cost. Allocation, same shape: 1
+    where the agent trades. A seller's payment is negative: it is paid. Every unit bought is sold.
+    """
+    buyers, sellers = whole(buyers, 1, "buyers"), whole(sellers, 1, "sellers")
+    agents = buyers + sellers
+    sign = np.array([1] * buyers + [-1] * sellers)
+
+    def slack(allocation: Array) -> Array:
+        x = allocation * 1
+        gap = (x * sign).sum(axis=-1, keepdims=True)
+        return np.concatenate([x, 1 - x, -np.abs(gap)], axis=-1)
+
+    def outcomes() -> np.ndarray:
+        rows = itertools.product((0, 1), repeat=agents)
+        return listed((r for r in rows if sum(r[:buyers]) == sum(r[buyers:])), (agents,))
+
+    def resize(counts: Mapping[str, int]) -> Setting:
+        return double_auction(
+            counts["buyer"], counts["seller"], low=low, high=high, levels=levels, prior=prior
+        )
+
+    return Setting(
+        name=f"double auction, {buyers} × {sellers}",
+        types=box(agents, low=low, high=high, levels=levels),
+        allocation_shape=(agents,),
+        value=lambda types, allocation: types * allocation * sign,
+        slack=slack,
+        roles=("buyer",) * buyers + ("seller",) * sellers,
+        prior=prior,
+        quantity=lambda allocation: allocation * 1,
+        binary=True,
+        joint_value=lambda types, parts: types * np.minimum((parts * 1).sum(axis=-1), 1),
+        resize=None if np.ndim(low) or np.ndim(high) or not resizable_prior(prior) else resize,
+        outcomes=outcomes,
+    )

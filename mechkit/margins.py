@@ -1,0 +1,145 @@
+"""The margins of the properties, each a function of a view: ≥ 0 where the property holds.
+
+The same function runs on floats, on exact rationals and on symbols. Shapes: (batch,), or (batch, k)
+for k inequalities at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mechkit.settings import Array, Setting, values
+from mechkit.views import Cycle, Deviation, Interim, Newcomer, Scaling, Swap, View
+
+
+def own_gain(view: Deviation) -> Array:
+    return -view.gain(view.who[0])
+
+
+def budget(view: View) -> Array:
+    return view.before.payments.sum(axis=-1)
+
+
+def direction(setting: Setting, agent: int) -> int:
+    return -1 if setting.sellers[agent] else 1
+
+
+def monotone(view: Deviation) -> Array:
+    (i,) = view.who
+    sign = direction(view.setting, i)
+    truth, lie = view.reports[:, i] * sign, view.lied[:, i] * sign
+    rise = view.after.quantity[:, i] - view.before.quantity[:, i]
+    return np.where(lie > truth, rise, np.where(lie < truth, -rise, 0))
+
+
+def critical(view: Deviation) -> Array:
+    """A winner pays between every losing and every winning report; a loser pays nothing."""
+    (i,) = view.who
+    sign = direction(view.setting, i)
+    before, after = view.before.quantity[:, i], view.after.quantity[:, i]
+    price = view.before.payments[:, i]
+    gap = view.lied[:, i] * sign - price
+    won = np.where(after >= 1, gap, np.where(after <= 0, -gap, 0))
+    lost = np.where(before <= 0, -np.abs(price), 0)
+    return np.where(before >= 1, won, lost)
+
+
+def won_or_lost(view: Deviation) -> Array:
+    (i,) = view.who
+    before = view.before.quantity[:, i]
+    return ((before >= 1) | (before <= 0)) & view.before.trades
+
+
+def envy(view: View) -> Array:
+    """(batch, pairs): own utility minus what the peer's bundle and payment would give."""
+    setting, types = view.setting, view.types
+    margins = []
+    for i in range(setting.agents):
+        for j in range(setting.agents):
+            if i == j or setting.roles[i] != setting.roles[j]:
+                continue
+
+            def swapped(x: Array, p: Array, public: Any, i: int = i, j: int = j) -> Array:
+                bundles = (x * 1).copy()
+                bundles[:, i] = x[:, j]
+                return values(setting, types, bundles, public)[:, i] - p[:, j]
+
+            margins.append(view.before_utility[:, i] - view.before.mean(swapped))
+    return np.stack(margins, axis=-1)
+
+
+def distance(a: Array, b: Array) -> Array:
+    """The largest absolute difference within each row, (batch,)."""
+    gap = np.abs(a * 1 - b * 1)
+    return np.max(np.reshape(gap, (gap.shape[0], -1)), axis=-1)
+
+
+def anonymous(view: Swap) -> Array:
+    i, j = view.who
+    order = np.arange(view.setting.agents)
+    order[[i, j]] = order[[j, i]]
+    x, y = view.before.allocation, view.after.allocation
+    moved = x[:, order] if view.setting.personal else x
+    return -np.maximum(
+        distance(moved, y), distance(view.before.payments[:, order], view.after.payments)
+    )
+
+
+def non_bossy(view: Deviation) -> Array:
+    (i,) = view.who
+    x, y = view.before.allocation * 1, view.after.allocation * 1
+    p, q = view.before.payments, view.after.payments
+    own = np.abs(p[:, i] - q[:, i])
+    rows = (x[:, i : i + 1], y[:, i : i + 1]) if view.setting.personal else (x, y)
+    own = np.maximum(own, distance(*rows))
+    # Rounding must not hide a change: floats call "unchanged" what differs by a dust of 1e-12.
+    dust = 1e-12 * view.setting.types.scale if isinstance(p, np.ndarray) else 0
+    return np.where(own <= dust, -np.maximum(distance(x, y), distance(p, q)), 0)
+
+
+def coalition_gains(view: Deviation) -> Array:
+    return np.stack([view.gain(i) for i in view.who], axis=-1)
+
+
+def group(view: Deviation) -> Array:
+    return -np.min(coalition_gains(view), axis=-1)
+
+
+def strong_group(view: Deviation) -> Array:
+    gains = coalition_gains(view)
+    least, most = np.min(gains, axis=-1), np.max(gains, axis=-1)
+    dust = 1e-12 * view.setting.types.scale if isinstance(gains, np.ndarray) else 0
+    return np.where(least >= -dust, -most, -least)
+
+
+def cycle(view: Cycle) -> Array:
+    (i,) = view.who
+    total: Any = 0
+    for k, (types, _, outcome) in enumerate(view.steps):
+        *_, following = view.steps[(k + 1) % len(view.steps)]
+        total = total + outcome.values(types)[:, i] - following.values(types)[:, i]
+    return total
+
+
+def raised(view: Deviation) -> Array:
+    (i,) = view.who
+    flat = (view.lied[:, i] >= view.reports[:, i]) * 1
+    up = np.min(np.reshape(flat, (flat.shape[0], -1)), axis=-1) > 0
+    change = view.after.payments.sum(axis=-1) - budget(view)
+    if view.setting.sellers[i]:
+        return change * 0
+    return np.where(up, change, 0)
+
+
+def joined(view: Newcomer) -> Array:
+    return view.after.payments.sum(axis=-1) - budget(view)
+
+
+def scaled(view: Scaling) -> Array:
+    return np.where(view.inside, -distance(view.before.allocation, view.after.allocation), 0)
+
+
+def interim_trades(view: Interim) -> Array:
+    return view.before.trades

@@ -1,0 +1,349 @@
+"""What a mechanism does on a case: at the truth, and at what a property compares it with.
+
+A case is a batch of instances of one family (see `deviations`). A view plays the mechanism on it,
+in whatever arithmetic its arrays are; margins read utilities, payments and allocations off it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mechkit import settings as s
+from mechkit.mechanism import Mechanism, Outcome, play
+from mechkit.priors import level_weights
+from mechkit.settings import Array, Setting
+from mechkit.spaces import Space
+from proofs import values
+
+
+class Slot(NamedTuple):
+    """Where one array of a case lives: its space, and whose type or report each column is."""
+
+    space: Space
+    owners: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A batch of instances of a family: who acts (the same in all rows) and the arrays."""
+
+    family: str
+    who: tuple[int, ...]
+    arrays: Mapping[str, Array]
+
+    @property
+    def batch(self) -> int:
+        return int(self.arrays["types"].shape[0])
+
+    def rows(self, index: Any) -> Case:
+        """The case restricted to some rows."""
+        return Case(self.family, self.who, {k: a[index] for k, a in self.arrays.items()})
+
+
+# Views: what the mechanism does on a case --------------------------------------------------------
+
+
+class View:
+    """The mechanism at the truthful profile of a case; families add what they compare it with."""
+
+    scratch: Array | None = None
+
+    def __init__(self, mechanism: Mechanism, case: Case, base: View | None = None) -> None:
+        self.mechanism, self.case, self.who = mechanism, case, case.who
+        self.setting: Setting = mechanism.setting
+        self.types: Array = case.arrays["types"]
+        if base is not None and "others" not in case.arrays:
+            # Profiles that many deviations start from are played once.
+            for name in ("public", "reports", "before", "before_utility"):
+                if name in base.__dict__:
+                    self.__dict__[name] = base.__dict__[name]
+
+    @cached_property
+    def public(self) -> dict[str, Array]:
+        """Every public array by name, batch first (lotteries in expectation are left to `play`)."""
+        shown: dict[str, Array] = {}
+        for name, source in self.setting.public.items():
+            if callable(source):
+                shown[name] = source(self.types)
+            elif isinstance(source, Space):
+                shown[name] = self.case.arrays[f"public.{name}"]
+            elif source.every:
+                picks = self.case.arrays[f"public.{name}"][:, 0]
+                if not isinstance(picks, np.ndarray):
+                    picks = values(picks)
+                shown[name] = source.draws[picks.astype(int)]
+        return shown
+
+    @cached_property
+    def sincere(self) -> Array:
+        """Everybody's truthful report."""
+        return s.truth(self.setting, self.types, self.public)
+
+    @cached_property
+    def reports(self) -> Array:
+        """The profile before the deviation: whoever acts is truthful."""
+        if "others" not in self.case.arrays:
+            return self.sincere
+        sincere = self.sincere
+        return replaced(self.case.arrays["others"], self.who, [sincere[:, i] for i in self.who])
+
+    @cached_property
+    def before(self) -> Outcome:
+        return play(self.mechanism, self.reports, self.public)
+
+    @cached_property
+    def before_utility(self) -> Array:
+        return self.before.utility(self.types)
+
+    @cached_property
+    def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
+        """What the case compares, labelled, for witnesses: (reports, outcome, true types)."""
+        return {"truth": (self.reports, self.before, self.types)}
+
+
+def replaced(
+    reports: Array, who: Sequence[int], rows: Sequence[Array], scratch: Array | None = None
+) -> Array:
+    """The profile with the reports of some agents replaced; rows: one (batch, ...) for each.
+
+    scratch: a copy of the profile, altered at `who` alone, that may be written over.
+    """
+    out = reports.copy() if scratch is None else scratch
+    for i, row in zip(who, rows, strict=True):
+        out[:, i] = row
+    return out
+
+
+class Deviation(View):
+    """The agents of `who` report `lies` instead of the truth, all together."""
+
+    @cached_property
+    def lied(self) -> Array:
+        lies = self.case.arrays["lies"]
+        return replaced(
+            self.reports, self.who, [lies[:, k] for k in range(len(self.who))], self.scratch
+        )
+
+    @cached_property
+    def after(self) -> Outcome:
+        return play(self.mechanism, self.lied, self.public)
+
+    @cached_property
+    def after_values(self) -> Array:
+        return self.after.values(self.types)
+
+    def gain(self, agent: int) -> Array:
+        """What the deviation brings to an agent, (batch,)."""
+        after = self.after_values[:, agent] - self.after.payments[:, agent]
+        return after - self.before_utility[:, agent]
+
+    @cached_property
+    def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
+        return {**super().played, "deviation": (self.lied, self.after, self.types)}
+
+
+class Swap(View):
+    """The two agents of `who` exchange their reports."""
+
+    @cached_property
+    def swapped(self) -> Array:
+        i, j = self.who
+        return replaced(self.reports, self.who, [self.reports[:, j], self.reports[:, i]])
+
+    @cached_property
+    def after(self) -> Outcome:
+        return play(self.mechanism, self.swapped, self.public)
+
+    @cached_property
+    def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
+        return {**super().played, "swapped": (self.swapped, self.after, self.types)}
+
+
+def performers(setting: Setting) -> np.ndarray:
+    """Whose bids scale together: the agents with role "performance" if any, else everybody."""
+    chosen = np.array([role == "performance" for role in setting.roles])
+    return chosen if chosen.any() else np.ones(setting.agents, dtype=bool)
+
+
+class Scaling(View):
+    """All performance bids are multiplied by `factor`."""
+
+    @cached_property
+    def scaled(self) -> Array:
+        factor = self.case.arrays["factor"][:, 0]
+        factor = np.reshape(factor, (factor.shape[0],) + (1,) * (self.reports.ndim - 1))
+        chosen = performers(self.setting)
+        chosen = chosen.reshape(-1, *(1,) * (self.reports.ndim - 2))
+        return np.where(chosen, self.reports * factor, self.reports)
+
+    @cached_property
+    def inside(self) -> Array:
+        """Whether the scaled reports are reports at all, (batch,)."""
+        space = self.setting.report_space
+        ok = (self.scaled >= space.low_float) & (self.scaled <= space.high_float)
+        return np.all(np.reshape(ok, (ok.shape[0], -1)), axis=-1)
+
+    @cached_property
+    def after(self) -> Outcome:
+        # Rows that leave the space are played at the unscaled reports, where nothing changes.
+        shape = (self.inside.shape[0],) + (1,) * (self.reports.ndim - 1)
+        safe = np.where(np.reshape(self.inside, shape), self.scaled, self.reports)
+        return play(self.mechanism, safe, self.public)
+
+    @cached_property
+    def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
+        return {**super().played, "scaled": (self.scaled, self.after, self.types)}
+
+
+class Cycle(View):
+    """Agent `who[0]` has the types θ^1, …, θ^k in turn; the others stay."""
+
+    @cached_property
+    def steps(self) -> list[tuple[Array, Array, Outcome]]:
+        """(types, reports, outcome) for each step; the first is the profile itself."""
+        (i,), cycle = self.who, self.case.arrays["cycle"]
+        found = [(self.types, self.reports, self.before)]
+        for k in range(cycle.shape[1]):
+            types = replaced(self.types, (i,), [cycle[:, k]])
+            truthful = s.truth(self.setting, types, self.public)[:, i]
+            reports = replaced(self.reports, (i,), [truthful])
+            found.append((types, reports, play(self.mechanism, reports, self.public)))
+        return found
+
+    @cached_property
+    def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
+        return {
+            f"type {k + 1}": (reports, outcome, types)
+            for k, (types, reports, outcome) in enumerate(self.steps)
+        }
+
+
+def enlarged(mechanism: Mechanism, role: str) -> tuple[Mechanism, int]:
+    """The mechanism with one more agent of a role, and that agent's index."""
+    counts = mechanism.setting.role_counts()
+    larger = mechanism.resized({role: counts[role] + 1})
+    last = max(i for i, r in enumerate(mechanism.setting.roles) if r == role)
+    return larger, last + 1
+
+
+def inserted(reports: Array, at: int, row: Array) -> Array:
+    """The profile with one more agent's report (batch, ...) at an index."""
+    return np.concatenate([reports[:, :at], row[:, None], reports[:, at:]], axis=1)
+
+
+class Split(View):
+    """Agent `who[0]` takes part as two identities, which report `lies`."""
+
+    @cached_property
+    def larger(self) -> tuple[Mechanism, int]:
+        return enlarged(self.mechanism, self.setting.roles[self.who[0]])
+
+    @cached_property
+    def split(self) -> Array:
+        lies, (i,) = self.case.arrays["lies"], self.who
+        return inserted(replaced(self.reports, (i,), [lies[:, 0]]), self.larger[1], lies[:, 1])
+
+    @cached_property
+    def after(self) -> Outcome:
+        return play(self.larger[0], self.split, self.public)
+
+    @cached_property
+    def gain(self) -> Array:
+        (i,), j = self.who, self.larger[1]
+        own = self.types[:, i]
+
+        def worth(x: Array, p: Array, public: Any) -> Array:
+            parts = np.stack([x[:, i], x[:, j]], axis=1)
+            assert self.setting.joint_value is not None
+            return self.setting.joint_value(own, parts) - p[:, i] - p[:, j]
+
+        return self.after.mean(worth) - self.before_utility[:, i]
+
+    @cached_property
+    def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
+        return {**super().played, "two identities": (self.split, self.after, self.types)}
+
+
+class Newcomer(View):
+    """One more agent of the role of `who[0]` joins, truthfully."""
+
+    @cached_property
+    def larger(self) -> tuple[Mechanism, int]:
+        return enlarged(self.mechanism, self.setting.roles[self.who[0]])
+
+    @cached_property
+    def joined(self) -> Array:
+        return inserted(self.reports, self.larger[1], self.case.arrays["newcomer"][:, 0])
+
+    @cached_property
+    def after(self) -> Outcome:
+        return play(self.larger[0], self.joined, self.public)
+
+    @cached_property
+    def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
+        return {**super().played, "with the newcomer": (self.joined, self.after, self.types)}
+
+
+MAX_OPPONENTS = 20_000
+
+
+def opponents(setting: Setting, agent: int) -> tuple[np.ndarray, list[Fraction]]:
+    """Every profile of the others' types with its probability, for a finite scalar prior.
+
+    Returns types (k, agents) of Fractions, the agent's own column filled with its lowest type.
+    """
+    weights = level_weights(setting.types, setting.prior)
+    assert weights is not None
+    assert setting.types.levels is not None
+    levels = setting.types.levels[0]
+    assert levels is not None
+    axes: list[list[tuple[Fraction, Fraction]]] = []
+    for j in range(setting.agents):
+        if j == agent:
+            axes.append([(levels[0], Fraction(1))])
+        else:
+            axes.append([(v, w) for v, w in zip(levels, weights, strict=True) if w])
+    rows = list(itertools.product(*axes))
+    profiles = np.array([[v for v, _ in row] for row in rows], dtype=object)
+    chances = [Fraction(1)] * len(rows)
+    for k, row in enumerate(rows):
+        for _, w in row:
+            chances[k] *= w
+    return profiles, chances
+
+
+class Interim(View):
+    """Agent `who[0]` knows its type and expects the others' from the prior (finite types)."""
+
+    def expected(self, report: Array) -> Array:
+        """Its expected utility with this report (batch,), over the others' truthful reports."""
+        (i,) = self.who
+        profiles, chances = opponents(self.setting, i)
+        count, batch = len(chances), self.types.shape[0]
+        own, floats = self.types[:, i], isinstance(self.types, np.ndarray)
+        types = np.repeat(np.stack([own] * self.setting.agents, axis=1)[:, None], count, axis=1)
+        others = np.broadcast_to(profiles.astype(float), (batch, *profiles.shape))
+        mine = np.arange(self.setting.agents) == i
+        types = np.where(mine, types, others)
+        flat = np.reshape(types, (batch * count, self.setting.agents))
+        sincere = s.truth(self.setting, flat, {})
+        lie = np.reshape(np.repeat(report[:, None], count, axis=1), (batch * count,))
+        outcome = play(self.mechanism, replaced(sincere, (i,), [lie]), {})
+        utility = np.reshape(outcome.utility_of(i, flat), (batch, count))
+        weights = np.array([float(c) for c in chances]) if floats else np.array(chances)
+        return (utility * weights).sum(axis=-1)
+
+    @cached_property
+    def truth_value(self) -> Array:
+        return self.expected(self.sincere[:, self.who[0]])
+
+    @cached_property
+    def lie_value(self) -> Array:
+        return self.expected(self.case.arrays["lies"][:, 0])
