@@ -153,32 +153,28 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+def every_target(family: Family, setting: Setting, coalition: int = 2) -> Iterator[tuple[int, ...]]:
+    """All the `who` that a family ranges over; coalition: the largest one, where it has any."""
+    yield from family.targets(setting)
+    if family.targets is _pairs:
+        for size in range(3, coalition + 1):
+            yield from itertools.combinations(range(setting.agents), size)
+
+
 def targets(
     family: Family, setting: Setting, rng: np.random.Generator, most: int, coalition: int = 2
 ) -> list[tuple[int, ...]]:
-    """Up to `most` of the `who` that a family ranges over: all of them, or a random sample.
-
-    coalition: the largest coalition, for the family of that name.
-    """
-    if family.targets in (_pairs, _peers):
-        sizes = range(2, coalition + 1) if family.targets is _pairs else (2,)
-        count = sum(math.comb(setting.agents, size) for size in sizes)
-        if count > most:
-            drawn = [
-                tuple(
-                    sorted(rng.choice(setting.agents, size=int(rng.choice(sizes)), replace=False))
-                )
-                for _ in range(most)
-            ]
-            found = [tuple(int(i) for i in who) for who in drawn]
-        else:
-            found = [
-                who for size in sizes for who in itertools.combinations(range(setting.agents), size)
-            ]
+    """Up to `most` of the `who` that a family ranges over: all of them, or a random sample."""
+    n = setting.agents
+    sizes = range(2, (coalition if family.targets is _pairs else 2) + 1)
+    if family.targets in (_pairs, _peers) and sum(math.comb(n, k) for k in sizes) > most:
+        # Too many to list in a large setting: they are drawn instead.
+        drawn = (rng.choice(n, size=int(rng.choice(sizes)), replace=False) for _ in range(most))
+        found = [tuple(sorted(int(i) for i in who)) for who in drawn]
         if family.targets is _peers:
             found = [(i, j) for i, j in found if setting.roles[i] == setting.roles[j]]
         return found
-    every = list(family.targets(setting))
+    every = list(every_target(family, setting, coalition))
     if len(every) <= most:
         return every
     return [every[k] for k in sorted(rng.choice(len(every), size=most, replace=False))]

@@ -13,7 +13,6 @@ import itertools
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy as np
 from mechkit import groves
 from mechkit import settings as s
 from mechkit.errors import InputError, MechkitError, RuleError, require
+from mechkit.lazy import lazy
 from mechkit.settings import Array, Public, Setting
 
 
@@ -145,17 +145,17 @@ class Outcome:
                 total = total + of(*draw) * weight
         return total
 
-    @cached_property
+    @lazy
     def allocation(self) -> Array:
         """(batch, *allocation_shape), in expectation."""
         return self.mean(lambda x, p, public: x)
 
-    @cached_property
+    @lazy
     def payments(self) -> Array:
         """(batch, agents), positive where the agent pays, in expectation."""
         return self.mean(lambda x, p, public: p)
 
-    @cached_property
+    @lazy
     def quantity(self) -> Array:
         """Single-parameter settings: (batch, agents)."""
         assert self.setting.quantity is not None
@@ -173,7 +173,7 @@ class Outcome:
         """Value minus payment of one agent, (batch,)."""
         return self.values(types)[:, agent] - self.payments[:, agent]
 
-    @cached_property
+    @lazy
     def slack(self) -> Array:
         """The least slack of every constraint over all draws, (batch, k)."""
         slacks = [self.setting.slack(x) for _, x, _, _ in self.draws]
@@ -182,7 +182,7 @@ class Outcome:
             least = np.minimum(least, slack)
         return least
 
-    @cached_property
+    @lazy
     def trades(self) -> Array:
         """Whether anything was allocated at all, bool (batch,)."""
         batch = self.draws[0][1].shape[0]

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from mechkit.deviations import Family
+from mechkit.lazy import lazy
 from mechkit.mechanism import Mechanism
 from mechkit.spaces import Space, repair
 from mechkit.views import Case, Slot
@@ -108,7 +109,7 @@ class Sampler:
             out[rows] = tactic(space, rng, rows.stop - rows.start)
         return repair(space, out)
 
-    @functools.cached_property
+    @lazy
     def _profile_tactics(self) -> list[tuple[float, Callable[..., np.ndarray]]]:
         tactics: list[tuple[float, Callable[..., np.ndarray]]] = [
             (0.22, lambda space, rng, batch: self.setting.sample(rng, batch)),

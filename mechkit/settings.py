@@ -13,12 +13,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mechkit.errors import InputError, require
+from mechkit.lazy import lazy
 from mechkit.priors import Prior, sampler
 from mechkit.spaces import Space, contains
 from proofs import simplest
@@ -138,17 +138,17 @@ class Setting:
         """Where reports live: the types' space unless the setting says otherwise."""
         return self.types if self.reports is None else self.reports
 
-    @cached_property
+    @lazy
     def sellers(self) -> np.ndarray:
         """Which agents sell, bool (agents,)."""
         return np.array([role == "seller" for role in self.roles])
 
-    @cached_property
+    @lazy
     def lotteries(self) -> tuple[str, ...]:
         """The public draws over which properties are taken in expectation."""
         return tuple(k for k, v in self.public.items() if isinstance(v, Lottery) and not v.every)
 
-    @cached_property
+    @lazy
     def apart(self) -> bool:
         """Whether what the others report can differ from what a rule or a value knows of them."""
         return (

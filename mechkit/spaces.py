@@ -12,12 +12,12 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mechkit.errors import InputError, require
+from mechkit.lazy import lazy
 from proofs import simplest
 
 Number = int | float | Fraction
@@ -48,34 +48,34 @@ class Space:
         """The shape of one agent's type: () for a number."""
         return self.shape[1:]
 
-    @cached_property
+    @lazy
     def size(self) -> int:
         """How many numbers one agent's type has."""
         return int(np.prod(self.coordinates, dtype=int))
 
-    @cached_property
+    @lazy
     def low_float(self) -> np.ndarray:
         return self.low.astype(float)
 
-    @cached_property
+    @lazy
     def high_float(self) -> np.ndarray:
         return self.high.astype(float)
 
-    @cached_property
+    @lazy
     def span(self) -> np.ndarray:
         return self.high_float - self.low_float
 
-    @cached_property
+    @lazy
     def scale(self) -> float:
         """The largest absolute bound: what a float margin is small or large against."""
         return float(max(np.abs(self.low_float).max(), np.abs(self.high_float).max())) or 1.0
 
-    @cached_property
+    @lazy
     def finite(self) -> bool:
         """Whether every coordinate has finitely many values."""
         return self.levels is not None and all(level is not None for level in self.levels)
 
-    @cached_property
+    @lazy
     def floats(self) -> tuple[np.ndarray, np.ndarray] | None:
         """The constraints as float arrays."""
         if self.constraints is None:
@@ -83,7 +83,7 @@ class Space:
         a, b = self.constraints
         return a.astype(float), b.astype(float)
 
-    @cached_property
+    @lazy
     def choices(self) -> list[list[np.ndarray | None]]:
         """By agent and coordinate the levels inside the agent's own bounds, or None."""
         lows = self.low.reshape(self.agents, -1)
@@ -103,14 +103,14 @@ class Space:
         first = self.choices[0][c]
         return first is None or all(np.array_equal(own[c], first) for own in self.choices)  # type: ignore[arg-type]
 
-    @cached_property
+    @lazy
     def member(self) -> np.ndarray:
         """One type of each agent that meets levels and constraints, (agents, size)."""
         return np.array(
             [grid(self, i, 2).reshape(-1, self.size)[-1] for i in range(self.agents)]
         ).astype(float)
 
-    @cached_property
+    @lazy
     def centre(self) -> np.ndarray:
         """A point well inside the constraints, (agents, size): the ball centre of Chebyshev."""
         middle = ((self.low_float + self.high_float) / 2).reshape(self.agents, -1)

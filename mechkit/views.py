@@ -10,12 +10,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mechkit import settings as s
+from mechkit.lazy import lazy
 from mechkit.mechanism import Mechanism, Outcome, play
 from mechkit.priors import level_weights
 from mechkit.settings import Array, Setting
@@ -65,7 +65,7 @@ class View:
                 if name in base.__dict__:
                     self.__dict__[name] = base.__dict__[name]
 
-    @cached_property
+    @lazy
     def public(self) -> dict[str, Array]:
         """Every public array by name, batch first (lotteries in expectation are left to `play`)."""
         shown: dict[str, Array] = {}
@@ -81,12 +81,12 @@ class View:
                 shown[name] = source.draws[picks.astype(int)]
         return shown
 
-    @cached_property
+    @lazy
     def sincere(self) -> Array:
         """Everybody's truthful report."""
         return s.truth(self.setting, self.types, self.public)
 
-    @cached_property
+    @lazy
     def reports(self) -> Array:
         """The profile before the deviation: whoever acts is truthful."""
         if "others" not in self.case.arrays:
@@ -94,15 +94,15 @@ class View:
         sincere = self.sincere
         return replaced(self.case.arrays["others"], self.who, [sincere[:, i] for i in self.who])
 
-    @cached_property
+    @lazy
     def before(self) -> Outcome:
         return play(self.mechanism, self.reports, self.public)
 
-    @cached_property
+    @lazy
     def before_utility(self) -> Array:
         return self.before.utility(self.types)
 
-    @cached_property
+    @lazy
     def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
         """What the case compares, labelled, for witnesses: (reports, outcome, true types)."""
         return {"truth": (self.reports, self.before, self.types)}
@@ -124,18 +124,18 @@ def replaced(
 class Deviation(View):
     """The agents of `who` report `lies` instead of the truth, all together."""
 
-    @cached_property
+    @lazy
     def lied(self) -> Array:
         lies = self.case.arrays["lies"]
         return replaced(
             self.reports, self.who, [lies[:, k] for k in range(len(self.who))], self.scratch
         )
 
-    @cached_property
+    @lazy
     def after(self) -> Outcome:
         return play(self.mechanism, self.lied, self.public)
 
-    @cached_property
+    @lazy
     def after_values(self) -> Array:
         return self.after.values(self.types)
 
@@ -144,7 +144,7 @@ class Deviation(View):
         after = self.after_values[:, agent] - self.after.payments[:, agent]
         return after - self.before_utility[:, agent]
 
-    @cached_property
+    @lazy
     def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
         return {**super().played, "deviation": (self.lied, self.after, self.types)}
 
@@ -152,16 +152,16 @@ class Deviation(View):
 class Swap(View):
     """The two agents of `who` exchange their reports."""
 
-    @cached_property
+    @lazy
     def swapped(self) -> Array:
         i, j = self.who
         return replaced(self.reports, self.who, [self.reports[:, j], self.reports[:, i]])
 
-    @cached_property
+    @lazy
     def after(self) -> Outcome:
         return play(self.mechanism, self.swapped, self.public)
 
-    @cached_property
+    @lazy
     def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
         return {**super().played, "swapped": (self.swapped, self.after, self.types)}
 
@@ -175,7 +175,7 @@ def performers(setting: Setting) -> np.ndarray:
 class Scaling(View):
     """All performance bids are multiplied by `factor`."""
 
-    @cached_property
+    @lazy
     def scaled(self) -> Array:
         factor = self.case.arrays["factor"][:, 0]
         factor = np.reshape(factor, (factor.shape[0],) + (1,) * (self.reports.ndim - 1))
@@ -183,21 +183,21 @@ class Scaling(View):
         chosen = chosen.reshape(-1, *(1,) * (self.reports.ndim - 2))
         return np.where(chosen, self.reports * factor, self.reports)
 
-    @cached_property
+    @lazy
     def inside(self) -> Array:
         """Whether the scaled reports are reports at all, (batch,)."""
         space = self.setting.report_space
         ok = (self.scaled >= space.low_float) & (self.scaled <= space.high_float)
         return np.all(np.reshape(ok, (ok.shape[0], -1)), axis=-1)
 
-    @cached_property
+    @lazy
     def after(self) -> Outcome:
         # Rows that leave the space are played at the unscaled reports, where nothing changes.
         shape = (self.inside.shape[0],) + (1,) * (self.reports.ndim - 1)
         safe = np.where(np.reshape(self.inside, shape), self.scaled, self.reports)
         return play(self.mechanism, safe, self.public)
 
-    @cached_property
+    @lazy
     def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
         return {**super().played, "scaled": (self.scaled, self.after, self.types)}
 
@@ -205,7 +205,7 @@ class Scaling(View):
 class Cycle(View):
     """Agent `who[0]` has the types θ^1, …, θ^k in turn; the others stay."""
 
-    @cached_property
+    @lazy
     def steps(self) -> list[tuple[Array, Array, Outcome]]:
         """(types, reports, outcome) for each step; the first is the profile itself."""
         (i,), cycle = self.who, self.case.arrays["cycle"]
@@ -217,7 +217,7 @@ class Cycle(View):
             found.append((types, reports, play(self.mechanism, reports, self.public)))
         return found
 
-    @cached_property
+    @lazy
     def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
         return {
             f"type {k + 1}": (reports, outcome, types)
@@ -241,20 +241,20 @@ def inserted(reports: Array, at: int, row: Array) -> Array:
 class Split(View):
     """Agent `who[0]` takes part as two identities, which report `lies`."""
 
-    @cached_property
+    @lazy
     def larger(self) -> tuple[Mechanism, int]:
         return enlarged(self.mechanism, self.setting.roles[self.who[0]])
 
-    @cached_property
+    @lazy
     def split(self) -> Array:
         lies, (i,) = self.case.arrays["lies"], self.who
         return inserted(replaced(self.reports, (i,), [lies[:, 0]]), self.larger[1], lies[:, 1])
 
-    @cached_property
+    @lazy
     def after(self) -> Outcome:
         return play(self.larger[0], self.split, self.public)
 
-    @cached_property
+    @lazy
     def gain(self) -> Array:
         (i,), j = self.who, self.larger[1]
         own = self.types[:, i]
@@ -266,7 +266,7 @@ class Split(View):
 
         return self.after.mean(worth) - self.before_utility[:, i]
 
-    @cached_property
+    @lazy
     def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
         return {**super().played, "two identities": (self.split, self.after, self.types)}
 
@@ -274,19 +274,19 @@ class Split(View):
 class Newcomer(View):
     """One more agent of the role of `who[0]` joins, truthfully."""
 
-    @cached_property
+    @lazy
     def larger(self) -> tuple[Mechanism, int]:
         return enlarged(self.mechanism, self.setting.roles[self.who[0]])
 
-    @cached_property
+    @lazy
     def joined(self) -> Array:
         return inserted(self.reports, self.larger[1], self.case.arrays["newcomer"][:, 0])
 
-    @cached_property
+    @lazy
     def after(self) -> Outcome:
         return play(self.larger[0], self.joined, self.public)
 
-    @cached_property
+    @lazy
     def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
         return {**super().played, "with the newcomer": (self.joined, self.after, self.types)}
 
@@ -340,10 +340,10 @@ class Interim(View):
         weights = np.array([float(c) for c in chances]) if floats else np.array(chances)
         return (utility * weights).sum(axis=-1)
 
-    @cached_property
+    @lazy
     def truth_value(self) -> Array:
         return self.expected(self.sincere[:, self.who[0]])
 
-    @cached_property
+    @lazy
     def lie_value(self) -> Array:
         return self.expected(self.case.arrays["lies"][:, 0])

@@ -46,7 +46,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("settings",),
     ("priors",),
     ("spaces",),
-    ("workers", "terminal", "starter"),
+    ("workers", "terminal", "starter", "lazy"),
     ("errors",),
 )
 

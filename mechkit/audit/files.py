@@ -13,13 +13,13 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mechkit import catalogue, sources
 from mechkit.catalogue.entry import Entry
 from mechkit.errors import InputError
+from mechkit.lazy import lazy
 
 FORMAT = "mechkit-audit/1"
 
@@ -80,7 +80,7 @@ class Folder:
                 f"{path}: cannot write there ({error}); give a directory that can be written"
             ) from None
 
-    @cached_property
+    @lazy
     def engine(self) -> str:
         return engine_digest()
 

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
 from mechkit.audit.files import FORMAT
+from mechkit.lazy import lazy
 
 
 class Agreement(StrEnum):
@@ -48,7 +48,7 @@ class Cell:
     witness: Mapping[str, Any] | None = None
     told: str = ""
 
-    @cached_property
+    @lazy
     def ok(self) -> bool:
         """Nothing to look into. What applies must be declared, unless nothing can be at stake or
         it can only be estimated."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
+from mechkit.lazy import lazy
 from mechkit.mechanism import Mechanism
 
 
@@ -31,7 +31,7 @@ class Entry:
     because: Mapping[str, str] = field(default_factory=dict)
     faulty: bool = False
 
-    @cached_property
+    @lazy
     def truth(self) -> Mapping[str, bool]:
         """True where the property holds, False where it fails, by property name."""
         return dict.fromkeys(self.holds.split(), True) | dict.fromkeys(self.fails.split(), False)
