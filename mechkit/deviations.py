@@ -157,7 +157,7 @@ def every_target(family: Family, setting: Setting, coalition: int = 2) -> Iterat
     """All the `who` that a family ranges over; coalition: the largest one, where it has any."""
     yield from family.targets(setting)
     if family.targets is _pairs:
-        for size in range(3, coalition + 1):
+        for size in range(3, min(coalition, setting.agents) + 1):
             yield from itertools.combinations(range(setting.agents), size)
 
 
@@ -166,7 +166,8 @@ def targets(
 ) -> list[tuple[int, ...]]:
     """Up to `most` of the `who` that a family ranges over: all of them, or a random sample."""
     n = setting.agents
-    sizes = range(2, (coalition if family.targets is _pairs else 2) + 1)
+    largest = min(coalition, n) if family.targets is _pairs else 2
+    sizes = range(2, largest + 1)
     if family.targets in (_pairs, _peers) and sum(math.comb(n, k) for k in sizes) > most:
         # Too many to list in a large setting: they are drawn instead.
         drawn = (rng.choice(n, size=int(rng.choice(sizes)), replace=False) for _ in range(most))

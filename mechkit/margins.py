@@ -53,21 +53,25 @@ def won_or_lost(view: Deviation) -> Array:
 
 
 def envy(view: View) -> Array:
-    """(batch, pairs): own utility minus what the peer's bundle and payment would give."""
+    """The least, over all peers, of one's own utility minus what the peer's part would give.
+
+    Rotations within the roles compare everybody with one peer at a time; an agent's value must
+    depend on its own row of the allocation alone.
+    """
     setting, types = view.setting, view.types
-    margins = []
-    for i in range(setting.agents):
-        for j in range(setting.agents):
-            if i == j or setting.roles[i] != setting.roles[j]:
-                continue
+    groups = [np.flatnonzero([r == role for r in setting.roles]) for role in set(setting.roles)]
+    least: Any = None
+    for shift in range(1, max(map(len, groups))):
+        order = np.arange(setting.agents)
+        for group in groups:
+            order[group] = np.roll(group, -shift)
 
-            def swapped(x: Array, p: Array, public: Any, i: int = i, j: int = j) -> Array:
-                bundles = (x * 1).copy()
-                bundles[:, i] = x[:, j]
-                return values(setting, types, bundles, public)[:, i] - p[:, j]
+        def envied(x: Array, p: Array, public: Any, order: np.ndarray = order) -> Array:
+            return values(setting, types, (x * 1)[:, order], public) - p[:, order]
 
-            margins.append(view.before_utility[:, i] - view.before.mean(swapped))
-    return np.stack(margins, axis=-1)
+        margin = np.min(view.before_utility - view.before.mean(envied), axis=-1)
+        least = margin if least is None else np.minimum(least, margin)
+    return least
 
 
 def distance(a: Array, b: Array) -> Array:
@@ -87,6 +91,13 @@ def anonymous(view: Swap) -> Array:
     )
 
 
+def rounding(view: View, numbers: Array) -> float:
+    """What the search calls equal, so that rounding does not hide a violation; a view that decides
+    (`strict`), in rationals or in floats, calls nothing equal that is not."""
+    floats = isinstance(numbers, np.ndarray) and not view.strict
+    return 1e-12 * view.setting.types.scale if floats else 0
+
+
 def non_bossy(view: Deviation) -> Array:
     (i,) = view.who
     x, y = view.before.allocation * 1, view.after.allocation * 1
@@ -94,8 +105,7 @@ def non_bossy(view: Deviation) -> Array:
     own = np.abs(p[:, i] - q[:, i])
     rows = (x[:, i : i + 1], y[:, i : i + 1]) if view.setting.personal else (x, y)
     own = np.maximum(own, distance(*rows))
-    # Rounding must not hide a change: floats call "unchanged" what differs by a dust of 1e-12.
-    dust = 1e-12 * view.setting.types.scale if isinstance(p, np.ndarray) else 0
+    dust = rounding(view, p)
     return np.where(own <= dust, -np.maximum(distance(x, y), distance(p, q)), 0)
 
 
@@ -110,7 +120,7 @@ def group(view: Deviation) -> Array:
 def strong_group(view: Deviation) -> Array:
     gains = coalition_gains(view)
     least, most = np.min(gains, axis=-1), np.max(gains, axis=-1)
-    dust = 1e-12 * view.setting.types.scale if isinstance(gains, np.ndarray) else 0
+    dust = rounding(view, gains)
     return np.where(least >= -dust, -most, -least)
 
 
@@ -142,4 +152,4 @@ def scaled(view: Scaling) -> Array:
 
 
 def interim_trades(view: Interim) -> Array:
-    return view.before.trades
+    return view.trades

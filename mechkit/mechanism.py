@@ -13,6 +13,7 @@ import itertools
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from mechkit import settings as s
 from mechkit.errors import InputError, MechkitError, RuleError, require
 from mechkit.lazy import lazy
 from mechkit.settings import Array, Public, Setting
+from proofs import exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,9 +220,7 @@ def play(mechanism: Mechanism, reports: Array, public: Public | None = None) -> 
 
 
 def _rules(mechanism: Mechanism, reports: Array, public: Public) -> tuple[Array, Array]:
-    if isinstance(reports, np.ndarray) and reports.flags.writeable:
-        reports = reports.view()
-        reports.flags.writeable = False
+    reports = _shield(reports)
     more = {"public": public} if mechanism.setting.public else {}
     try:
         if mechanism.outcome is not None:
@@ -233,7 +233,7 @@ def _rules(mechanism: Mechanism, reports: Array, public: Public) -> tuple[Array,
             allocation, payments = result
         else:
             allocation = mechanism.allocate(reports, **more)  # type: ignore[misc]
-            payments = mechanism.pay(reports, allocation, **more)  # type: ignore[misc]
+            payments = mechanism.pay(reports, _shield(allocation), **more)  # type: ignore[misc]
     except (MechkitError, MemoryError):
         raise
     except Exception as error:
@@ -241,10 +241,20 @@ def _rules(mechanism: Mechanism, reports: Array, public: Public) -> tuple[Array,
             raise
         raise _blame(mechanism, reports, public, error) from error
     batch, setting = reports.shape[0], mechanism.setting
-    return (
-        _checked(mechanism, allocation, (batch, *setting.allocation_shape), "allocation"),
-        _checked(mechanism, payments, (batch, setting.agents), "payments"),
-    )
+    allocation = _checked(mechanism, allocation, (batch, *setting.allocation_shape), "allocation")
+    payments = _checked(mechanism, payments, (batch, setting.agents), "payments")
+    if not isinstance(reports, np.ndarray):
+        # A rule may return a constant: it joins the arithmetic of the reports.
+        allocation, payments = (exact(x, algebra=reports.algebra) for x in (allocation, payments))
+    return allocation, payments
+
+
+def _shield(result: Array) -> Array:
+    """A float array as a rule may see it: read-only."""
+    if isinstance(result, np.ndarray) and result.flags.writeable:
+        result = result.view()
+        result.flags.writeable = False
+    return result
 
 
 def _checked(mechanism: Mechanism, result: Array, shape: tuple[int, ...], what: str) -> Array:
@@ -288,7 +298,7 @@ def _blame(
                 mechanism.outcome(reports[rows], **more)
             else:
                 allocation = mechanism.allocate(reports[rows], **more)  # type: ignore[misc]
-                mechanism.pay(reports[rows], allocation, **more)  # type: ignore[misc]
+                mechanism.pay(reports[rows], _shield(allocation), **more)  # type: ignore[misc]
         except Exception as found:
             return found
         return None
@@ -307,7 +317,10 @@ def _blame(
     where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     text = f"{type(error).__name__}: {error}"
     if "read-only" in str(error):
-        text += " (a rule must not change its reports: work on reports.copy())"
+        text += (
+            " (a rule must not change its reports or its allocation: work on reports.copy(), "
+            "allocation.copy())"
+        )
     profile = reports[low].tolist() if alone else None
     on = f"the profile of reports {profile}" if alone else f"a batch of {len(reports)} profiles"
     return RuleError(f"{mechanism.name}: the rule raised on {on}{where}: {text}", profile=profile)
@@ -366,6 +379,36 @@ def examine(mechanism: Mechanism, reports: np.ndarray, public: Public) -> Outcom
                 profile=reports[row].tolist(),
             )
     return outcome
+
+
+def refuse_contradictions(outcome: Outcome, types: np.ndarray) -> None:
+    """Raise InputError where a setting's quantity or joint_value contradicts its value.
+
+    A 0/1 quantity must make the value θ · quantity (−θ · quantity for sellers), and an agent that
+    splits must get its value when the second identity gets nothing.
+    """
+    setting = outcome.setting
+    for _, allocation, _, public in outcome.draws:
+        x = np.asarray(allocation) * 1.0
+        worth = np.asarray(s.values(setting, types, allocation, public), dtype=float)
+        near = partial(np.allclose, rtol=1e-6, atol=1e-9 * setting.types.scale)
+        if setting.quantity is not None and setting.binary and setting.types.coordinates == ():
+            signs = np.where(setting.sellers, -1, 1)
+            require(
+                near(worth, types * np.asarray(setting.quantity(allocation)) * signs),
+                f"{setting.name}: value is not θ · quantity, and quantity is declared; leave "
+                "quantity out, or declare what the value is linear in",
+            )
+        buyers = np.flatnonzero(~setting.sellers)
+        if setting.joint_value is not None and setting.personal and len(buyers):
+            ok, i = setting.feasible(x), int(buyers[0])
+            alone = np.stack([x[:, i], np.zeros_like(x[:, i])], axis=1)
+            joint = np.asarray(setting.joint_value(types[:, i], alone), dtype=float)
+            require(
+                near(joint[ok], worth[ok, i]),
+                f"{setting.name}: joint_value of an identity that holds everything differs from "
+                "value; leave joint_value out, or make the two agree",
+            )
 
 
 def _difference(a: Outcome, b: Outcome) -> tuple[int, int] | None:

@@ -94,6 +94,8 @@ def _zero_one(setting: Setting) -> str | None:
 def _multi_parameter(setting: Setting) -> str | None:
     if setting.types.coordinates == ():
         return "types are single numbers: see monotone"
+    if any(callable(source) for source in setting.public.values()):
+        return "what is revealed of a type would change along a cycle"
     return "values depend on the others' types" if setting.interdependent else None
 
 
@@ -123,7 +125,7 @@ def _alike(setting: Setting) -> str | None:
             if (bound[mine] != bound[mine[0]]).any():
                 return f"agents of role {role} have different types to report"
     if any(
-        callable(p) or (isinstance(p, Space) and p.agents == setting.agents)
+        callable(p) or (isinstance(p, Space) and setting.agents in p.shape)
         for p in setting.public.values()
     ):
         return "public information tells the agents apart"
@@ -135,6 +137,8 @@ def _can_split(setting: Setting) -> str | None:
         return why
     if setting.joint_value is None or setting.resize is None:
         return "identities are fixed in this setting"
+    if setting.interdependent:
+        return "values depend on the others' types"
     if setting.reports is not None or any(callable(p) for p in setting.public.values()):
         return "what a split identity would report or reveal is not defined"
     return None

@@ -21,6 +21,7 @@ from mechkit.errors import RuleError
 from mechkit.mechanism import Mechanism, refuse_non_finite
 from mechkit.properties import PROPERTIES
 from mechkit.sampling import Sampler, mutate
+from mechkit.spaces import repair
 from mechkit.views import Case, View, opponents
 
 KEPT = 3
@@ -121,6 +122,12 @@ def _turns(family: d.Family, rows: int) -> int:
     return LIES if rows < 4096 else MANY_LIES
 
 
+def _interim(mechanism: Mechanism, rows: int) -> tuple[int, int]:
+    """How many agents and rows an interim piece tries: each row sums over all opponents."""
+    count = len(opponents(mechanism.setting, 0)[1])
+    return (TARGETS if count <= 512 else 1), max(2, min(rows, 64, (1 << 15) // count))
+
+
 def planned(piece: Piece) -> tuple[int, int]:
     """The evaluations (rows through the rules) that a piece is budgeted for: those that grow with
     its rows, and those of climbing at most."""
@@ -131,7 +138,8 @@ def planned(piece: Piece) -> tuple[int, int]:
     starts = STARTS * len(piece.checks) * ROUNDS
     if piece.family == "interim":
         count = 2 * draws * len(opponents(setting, 0)[1])
-        return min(piece.rows, 64) * agents * count, starts * 8 * count
+        most, rows = _interim(piece.mechanism, piece.rows)
+        return rows * min(agents, most) * count, starts * 8 * count
     plays = kind.plays * agents * _turns(kind, piece.rows)
     return piece.rows * (1 + plays) * draws, starts * BROOD * (1 + kind.plays) * draws
 
@@ -147,11 +155,20 @@ def _run(piece: Piece) -> Found:
     rng = np.random.default_rng([piece.seed, _code(piece.family), piece.index])
     sampler = Sampler(mechanism)
     judge = _Judge(piece, mechanism)
-    rows = min(piece.rows, 64) if family.name == "interim" else piece.rows
-    types = sampler.profiles(rng, rows)
-    chosen = d.targets(family, mechanism.setting, rng, TARGETS, piece.coalition)
+    setting = mechanism.setting
+    most, rows = TARGETS, piece.rows
+    if family.name == "interim":
+        most, rows = _interim(mechanism, rows)
+    chosen = d.targets(family, setting, rng, most, piece.coalition)
     if not chosen:
         return judge.found
+    types = sampler.profiles(rng, rows)
+    if setting.agents > 2 * TARGETS and family.plays:
+        # In a crowd the few who deviate hardly ever matter: in half of the profiles nobody else
+        # has a type to speak of.
+        crowd = np.setdiff1d(np.arange(setting.agents), [i for who in chosen for i in who])
+        types[::2, crowd] = setting.types.low_float[crowd]
+        types = repair(setting.types, types)
     shared = sampler.publics(family.slots(mechanism, chosen[0]), rng, rows)
     profile = Case("profile", (), {"types": types, **shared})
     base = View(mechanism, profile)
@@ -165,7 +182,12 @@ def _run(piece: Piece) -> Found:
         for turn in range(turns):
             if judge.late():
                 return judge.found
-            case = sampler.complete(family, who, types, base.sincere, shared, rng, turn)
+            drawn = types
+            if family.name == "interim":
+                # The others' types are summed over: what stands there means nothing.
+                mine = np.isin(np.arange(setting.agents), who)
+                drawn = np.where(mine, types, setting.types.low_float)
+            case = sampler.complete(family, who, drawn, base.sincere, shared, rng, turn)
             view = d.view(mechanism, case, base if family.shares else None)
             if turns > 1 and "others" not in case.arrays:
                 # One copy of the profile serves all misreports of the same agents.
@@ -173,6 +195,10 @@ def _run(piece: Piece) -> Found:
             judge.take(case, view)
     judge.climb(rng)
     return judge.found
+
+
+def _largest(numbers: Any) -> float:
+    return float(np.abs(np.asarray(numbers, dtype=float)).max(initial=0.0))
 
 
 def _code(name: str) -> int:
@@ -185,7 +211,7 @@ class _Judge:
 
     def __init__(self, piece: Piece, mechanism: Mechanism) -> None:
         self.piece, self.mechanism = piece, mechanism
-        self.threshold = -DUST * mechanism.setting.types.scale
+        self.threshold: dict[tuple[str, int], float] = {}
         setting = mechanism.setting
         self.checks = {(name, k): PROPERTIES[name].checks(setting)[k] for name, k in piece.checks}
         self.found = Found({key: Tally() for key in self.checks})
@@ -208,6 +234,14 @@ class _Judge:
         self.found.profiles += base.case.batch
         self.found.trades += int(np.asarray(outcome.trades).sum())
         self.found.evaluations += base.case.batch * len(outcome.draws)
+        # What counts as rounding depends on the numbers that a margin is a difference of.
+        shares = _largest(outcome.allocation) or 1.0
+        money = max(_largest(outcome.payments), _largest(outcome.values(base.types)))
+        money = money or self.mechanism.setting.types.scale
+        for key in self.checks:
+            scale = shares if PROPERTIES[key[0]].unit == "allocation" else money
+            both = key[0] in ("anonymous", "non_bossy")
+            self.threshold[key] = -DUST * (min(shares, money) if both else scale)
 
     def take(self, case: Case, view: View) -> None:
         plays = d.FAMILIES[case.family].plays
@@ -221,7 +255,7 @@ class _Judge:
             least = float(margin[row])
             if not math.isfinite(least):
                 self._blame(view, margin)
-            tally.note(margin, least, case, self.threshold)
+            tally.note(margin, least, case, self.threshold[key])
             if check.exercised is None:
                 tally.exercised = self.found.trades
             else:
@@ -287,7 +321,7 @@ class _Judge:
             row = int(margins.argmin())
             if not math.isfinite(margins[row]):
                 self._blame(view, margins)
-            self.found.tallies[key].note(margins, float(margins[row]), many, self.threshold)
+            self.found.tallies[key].note(margins, float(margins[row]), many, self.threshold[key])
             for place, climber in enumerate(group):
                 if climber.key != key:
                     continue

@@ -20,7 +20,7 @@ from mechkit import deviations as d
 from mechkit.errors import MechkitError, RuleTimeout
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
-from mechkit.replay import OPAQUE_GAIN, float_margin, margins, negative, valid
+from mechkit.replay import float_margin, margins, negative, valid
 from mechkit.views import Case, Slot
 
 Move = Mapping[int, Fraction]
@@ -213,7 +213,6 @@ class _Judge:
     ) -> None:
         self.mechanism, self.prop, self.check = mechanism, prop, check
         self.arithmetic, self.deadline = arithmetic, deadline
-        self.least = OPAQUE_GAIN * mechanism.setting.types.scale
 
     def best(self, here: Here, moves: Iterable[Move]) -> Here | None:
         """The smallest point below `here` that a move reaches and that still violates, or None."""
@@ -245,8 +244,8 @@ class _Judge:
         for row, move in zip(flat, moves, strict=True):
             for k, x in move.items():
                 row[k] = x
-        dust = 1e-3 * self.least
-        hopeful = np.flatnonzero(self._floats(here.shape.split(flat)) < -dust)
+        # Floats propose: what they call a violation of any size is worth an exact look.
+        hopeful = np.flatnonzero(self._floats(here.shape.split(flat)) < 0)
         for k in hopeful[:EXACT_TRIES]:
             there = here.moving(moves[int(k)])
             case = there.case()
@@ -270,7 +269,7 @@ class _Judge:
         """Whether a one-row exact case violates, in the arithmetic of the witness."""
         try:
             if self.arithmetic == "float64":
-                return float_margin(self.mechanism, self.prop, self.check, case) <= -self.least
+                return float_margin(self.mechanism, self.prop, self.check, case) < 0
             return bool(negative(margins(self.mechanism, self.prop, self.check, case)[0]))
         except (RuleTimeout, MemoryError):
             raise

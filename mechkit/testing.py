@@ -356,7 +356,7 @@ def _margin(mechanism: Mechanism, prop: Property, check: int, case: Case) -> tup
 
 def _violates(mechanism: Mechanism, margin: Any, arithmetic: str) -> bool:
     if arithmetic == "float64":
-        return bool(margin <= -replay.OPAQUE_GAIN * mechanism.setting.types.scale)
+        return bool(margin < 0)
     return bool(replay.negative(margin))
 
 

@@ -8,6 +8,8 @@ same verdict on one core, on two, or on a cluster.
 
 from __future__ import annotations
 
+import math
+import numbers
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -22,7 +24,7 @@ from mechkit import deviations as d
 from mechkit import search
 from mechkit.errors import MechkitError, RuleTimeout, require
 from mechkit.interim import CASES, DRAWS, estimate
-from mechkit.mechanism import Mechanism, examine
+from mechkit.mechanism import Mechanism, examine, refuse_contradictions
 from mechkit.priors import level_weights
 from mechkit.properties import Property, select
 from mechkit.replay import confirm, counterexample
@@ -51,13 +53,21 @@ class Budget:
     def of(cls, seconds: float | None, evaluations: int | None) -> Budget:
         if seconds is None and evaluations is None:
             seconds = DEFAULT_SECONDS
-        for name, value in (("seconds", seconds), ("evaluations", evaluations)):
+        given: tuple[tuple[str, Any], ...] = (("seconds", seconds), ("evaluations", evaluations))
+        for name, value in given:
+            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
             require(
-                value is None
-                or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0),
+                value is None or (number and math.isfinite(value) and value > 0),
                 f"{name} = {value!r}: expected a positive number",
             )
-        return cls(seconds, None if evaluations is None else int(evaluations))
+        require(
+            evaluations is None or evaluations >= 1,
+            f"evaluations = {evaluations!r}: expected a positive number, at least 1",
+        )
+        return cls(
+            None if seconds is None else float(seconds),
+            None if evaluations is None else int(evaluations),
+        )
 
 
 def verify(
@@ -108,6 +118,10 @@ def verify(
     run = _Run(mechanism, chosen, int(seed), budget, executor or own, local, coalition, progress)
     try:
         verdicts = run.verdicts()
+    except BaseException:
+        # Ctrl-C, or a rule that misbehaves: whatever still runs is told to stop.
+        run.hung = True
+        raise
     finally:
         for pool in (own, local):
             if pool is not None:
@@ -167,6 +181,8 @@ class _Run:
         for p in self.open.values():
             for k, check in enumerate(p.checks(setting)):
                 self.families.setdefault(check.family, []).append((p.name, k))
+        # Expectations cost most per case: they come last in every round.
+        self.families = dict(sorted(self.families.items(), key=lambda item: item[0] == "interim"))
         self.notes: dict[str, set[str]] = {}
         self.estimates: dict[str, Verdict] = {}
 
@@ -223,7 +239,8 @@ class _Run:
             slots = d.FAMILIES["deviation"].slots(self.mechanism, (0,))
             shared = sampler.publics(slots, rng, rows)
             base = View(self.mechanism, Case("profile", (), {"types": types, **shared}))
-            examine(self.mechanism, np.array(base.sincere), base.public)
+            outcome = examine(self.mechanism, np.array(base.sincere), base.public)
+            refuse_contradictions(outcome, types)
             # `examine` plays the batch twice and three single rows.
             self.row_seconds = (time.monotonic() - began) / (2 * rows + 3)
 
@@ -268,6 +285,9 @@ class _Run:
         rows = search.rows_for(self.mechanism, index) * (1 if d.FAMILIES[family].plays else 4)
         if self.budget.seconds is not None and self.budget.evaluations is None:
             rows = min(rows, int(0.04 * self.budget.seconds / self.row_seconds))
+        if any(name == "envy_free" for name, _ in self.families[family]):
+            # Everybody is compared with everybody.
+            rows = min(rows, (1 << 22) // self.mechanism.setting.agents**2)
         return max(rows, 4)
 
     def rounds(self) -> None:
@@ -294,9 +314,16 @@ class _Run:
                     return
             spent += sum(sum(search.planned(p)) for p in pieces)
             futures = [self.executor.submit(search.run, piece) for piece in pieces]
-            results = [self.wait(future) for future in futures]
-            for piece, result in zip(pieces, results, strict=True):
+            hung = False
+            for piece, future in zip(pieces, futures, strict=True):
+                try:
+                    result = self.wait(future)
+                except _Hung:
+                    hung = True  # what other pieces found is kept
+                    continue
                 self.take(piece, result)
+            if hung:
+                raise _Hung
             self.families = {
                 family: open_checks
                 for family, checks in self.families.items()
@@ -327,15 +354,19 @@ class _Run:
             sum_of = total.tallies.setdefault(("all", 0), search.Tally())
             sum_of.cases += tally.cases
             sum_of.exercised += tally.exercised
-            prop = self.open[name]
+            prop, weaker = self.open[name], None
             for _, case in tally.candidates:
                 decided = self.guarded(
                     confirm, self.mechanism, prop, check, case, more=SHRINK_SECONDS
                 )
-                if decided is not None:
+                if decided is not None and decided[1] != "float64":
                     self.refute(prop, check, *decided)
                     break
+                weaker = weaker or decided
             else:
+                if weaker is not None:
+                    self.refute(prop, check, *weaker)
+                    continue
                 sum_of.smallest = min(sum_of.smallest, 0.0 if tally.candidates else tally.smallest)
                 if tally.candidates:
                     self.notes.setdefault(name, set()).add(
@@ -360,7 +391,8 @@ class _Run:
         """Until when a witness may be shrunk: a few seconds, less where the budget is short."""
         now = time.monotonic()
         if self.deadline is None or self.budget.evaluations is not None:
-            return now + SHRINK_SECONDS
+            # Long enough that the clock does not decide which witness is the smallest.
+            return now + 4 * SHRINK_SECONDS
         share = (self.deadline - now) / max(1, len(self.open))
         return now + min(SHRINK_SECONDS, max(0.3, share))
 
@@ -383,19 +415,22 @@ class _Run:
                 reason=f"the rule did not return within the budget of {self.budget.seconds} s; "
                 "look for an endless loop, or give more seconds to a slow rule",
             )
-        if total is None or not total.tallies:
+        if total is None or not total.tallies or not total.tallies["all", 0].cases:
             return Verdict(
                 prop.name,
                 Status.UNKNOWN,
                 effort=effort,
                 reason="the budget ended before anything was tried; give more",
             )
-        if not total.tallies["all", 0].exercised:
+        tally = total.tallies["all", 0]
+        if not tally.exercised:
             return Verdict(
                 prop.name,
                 Status.UNKNOWN,
                 effort=effort,
-                reason=f"vacuous: nothing was allocated in any of {total.profiles} profiles",
+                reason=f"vacuous: nothing was allocated in any of {total.profiles} profiles"
+                if not total.trades
+                else f"vacuous: nothing was at stake in any of {tally.cases} cases",
             )
         return Verdict(prop.name, Status.UNREFUTED, effort=effort)
 
@@ -405,7 +440,8 @@ class _Run:
         tally = total.tallies["all", 0]
         notes = set(self.notes.get(prop.name, ()))
         if any(check.family == "coalition" for check in prop.checks(self.mechanism.setting)):
-            notes.add(f"coalitions of up to {self.coalition}")
+            size = min(self.coalition, self.mechanism.setting.agents)
+            notes.add(f"coalitions of up to {size}")
         if lotteries := self.mechanism.setting.lotteries:
             notes.add(f"in expectation over {', '.join(lotteries)}")
         every = [

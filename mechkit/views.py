@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from mechkit.lazy import lazy
 from mechkit.mechanism import Mechanism, Outcome, play
 from mechkit.priors import level_weights
 from mechkit.settings import Array, Setting
-from mechkit.spaces import Space
+from mechkit.spaces import Space, contains
 from proofs import values
 
 
@@ -54,6 +55,8 @@ class View:
     """The mechanism at the truthful profile of a case; families add what they compare it with."""
 
     scratch: Array | None = None
+    strict = False
+    """Whether margins decide: then they take nothing for rounding."""
 
     def __init__(self, mechanism: Mechanism, case: Case, base: View | None = None) -> None:
         self.mechanism, self.case, self.who = mechanism, case, case.who
@@ -187,8 +190,9 @@ class Scaling(View):
     def inside(self) -> Array:
         """Whether the scaled reports are reports at all, (batch,)."""
         space = self.setting.report_space
-        ok = (self.scaled >= space.low_float) & (self.scaled <= space.high_float)
-        return np.all(np.reshape(ok, (ok.shape[0], -1)), axis=-1)
+        if isinstance(self.scaled, np.ndarray):
+            return contains(space, self.scaled, slack=1e-12 * space.scale)
+        return contains(space, values(self.scaled))
 
     @lazy
     def after(self) -> Outcome:
@@ -280,7 +284,10 @@ class Newcomer(View):
 
     @lazy
     def joined(self) -> Array:
-        return inserted(self.reports, self.larger[1], self.case.arrays["newcomer"][:, 0])
+        larger, at = self.larger
+        types = inserted(self.types, at, self.case.arrays["newcomer"][:, 0])
+        sincere = s.truth(larger.setting, types, self.public)
+        return inserted(self.reports, at, sincere[:, at])
 
     @lazy
     def after(self) -> Outcome:
@@ -294,6 +301,7 @@ class Newcomer(View):
 MAX_OPPONENTS = 20_000
 
 
+@lru_cache(maxsize=256)
 def opponents(setting: Setting, agent: int) -> tuple[np.ndarray, list[Fraction]]:
     """Every profile of the others' types with its probability, for a finite scalar prior.
 
@@ -322,8 +330,9 @@ def opponents(setting: Setting, agent: int) -> tuple[np.ndarray, list[Fraction]]
 class Interim(View):
     """Agent `who[0]` knows its type and expects the others' from the prior (finite types)."""
 
-    def expected(self, report: Array) -> Array:
-        """Its expected utility with this report (batch,), over the others' truthful reports."""
+    def expected(self, report: Array) -> tuple[Array, Outcome]:
+        """Its expected utility with this report (batch,), over the others' truthful reports, and
+        the outcomes of all their profiles, (batch · profiles, ...)."""
         (i,) = self.who
         profiles, chances = opponents(self.setting, i)
         count, batch = len(chances), self.types.shape[0]
@@ -338,12 +347,22 @@ class Interim(View):
         outcome = play(self.mechanism, replaced(sincere, (i,), [lie]), {})
         utility = np.reshape(outcome.utility_of(i, flat), (batch, count))
         weights = np.array([float(c) for c in chances]) if floats else np.array(chances)
-        return (utility * weights).sum(axis=-1)
+        return (utility * weights).sum(axis=-1), outcome
 
     @lazy
-    def truth_value(self) -> Array:
+    def truthful(self) -> tuple[Array, Outcome]:
         return self.expected(self.sincere[:, self.who[0]])
+
+    @property
+    def truth_value(self) -> Array:
+        return self.truthful[0]
 
     @lazy
     def lie_value(self) -> Array:
-        return self.expected(self.case.arrays["lies"][:, 0])
+        return self.expected(self.case.arrays["lies"][:, 0])[0]
+
+    @property
+    def trades(self) -> Array:
+        """Whether anything is allocated at some profile of the others, bool (batch,)."""
+        traded = self.truthful[1].trades
+        return np.any(np.reshape(traded, (self.case.batch, -1)), axis=-1)

@@ -21,7 +21,7 @@ from mechkit.deviations import FAMILIES
 from mechkit.errors import InputError, MechkitError, require
 from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
-from mechkit.replay import OPAQUE_GAIN, counterexample, float_margin, margins, negative, valid
+from mechkit.replay import counterexample, float_margin, margins, negative, valid
 from mechkit.verdict import Counterexample, fraction_text
 from mechkit.views import Case
 
@@ -162,7 +162,7 @@ def replay(mechanism: Mechanism, data: Mapping[str, Any]) -> Replayed:
         if floats:
             case = Case(case.family, who, {k: a.astype(float) for k, a in arrays.items()})
             margin = float_margin(mechanism, prop, check, case)
-            confirmed = margin <= -OPAQUE_GAIN * mechanism.setting.types.scale
+            confirmed = margin < 0
         else:
             margin = margins(mechanism, prop, check, case)[0]
             confirmed = bool(negative(margin))
