@@ -21,6 +21,7 @@ from mechkit.terminal import Commands, aside, file_name, progress, put, put_json
 
 if TYPE_CHECKING:
     from mechkit.sources import Source
+    from mechkit.verdict import Report
 
 # Options ------------------------------------------------------------------------------------------
 
@@ -73,7 +74,8 @@ def main() -> None:
     epilog="\b\nExamples:\n"
     "  mechkit verify auction.py:second_price\n"
     "  mechkit verify auction.py --properties ic,ir --seconds 10 --save out\n"
-    "  mechkit verify first-price --json"
+    "  mechkit verify first-price --json\n"
+    "  mechkit verify second-price --prove --save out"
 )
 @click.argument("mechanism", metavar="FILE.py:NAME|KEY")
 @click.option(
@@ -91,6 +93,15 @@ def main() -> None:
     show_default=True,
     help="The largest coalition that is tried.",
 )
+@click.option("--prove", is_flag=True, help="Try to prove what the search leaves open.")
+@click.option(
+    "--prove-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    default=10.0,
+    show_default=True,
+    help="A limit for the proof of each property.",
+)
 @click.option(
     "--require",
     type=click.Choice(["proved", "all-decided"]),
@@ -106,11 +117,16 @@ def verify(
     evaluations: int | None,
     workers: int | None,
     coalition: int,
+    prove: bool,
+    prove_seconds: float,
     require: str | None,
     json_: bool,
     save: Path | None,
 ) -> int:
     """Search a mechanism for violations of its properties.
+
+    With --prove, what the search leaves open is given to the provers: for every real type, or every
+    case of a finite type space. With --save, proofs are written as certificates.
 
     Exits with 0 if nothing was refuted, with 1 if something was or falls short of --require, and
     with 2 if the input is wrong. "Unrefuted" says that a search found nothing, never that a
@@ -135,6 +151,8 @@ def verify(
             evaluations=evaluations,
             workers=workers,
             coalition=coalition,
+            prove=prove,
+            prove_seconds=prove_seconds,
             progress=show,
             reference=source.reference,
         )
@@ -146,7 +164,9 @@ def verify(
         put(render(report, setting))
     sys.stdout.flush()
     if save is not None:
-        tell_saved(save_report(save, file_name(source.reference), data), quiet=json_)
+        proofs = certificates(report, source) if prove else {}
+        files = save_report(save, file_name(source.reference), data, proofs)
+        tell_saved(files, quiet=json_)
     if require is not None and (missing := short_of(report, require)):
         names = ", ".join(f"{v.property} ({v.status})" for v in missing)
         click.echo(f"short of --require {require}: {names}", err=True)
@@ -154,11 +174,36 @@ def verify(
     return 0 if report.ok else 1
 
 
+def certificates(report: Report, source: Source) -> dict[str, Any]:
+    """The certificate files of a report's proofs, by property."""
+    from mechkit import __version__
+    from mechkit.prove.certificate import to_json
+
+    return {
+        v.property: to_json(
+            v.certificate,
+            v.property,
+            source.mechanism,
+            reference=source.reference,
+            digest=source.digest,
+            version=__version__,
+        )
+        for v in report
+        if v.certificate is not None
+    }
+
+
 def tell_saved(files: list[Path], *, quiet: bool) -> None:
-    witnesses = len(files) - 1
-    more = f" and {witnesses} witness{'' if witnesses == 1 else 'es'} beside it" * (witnesses > 0)
+    kinds = {
+        ("witness", "witnesses"): sum(f.name.endswith(".witness.json") for f in files),
+        ("certificate", "certificates"): sum(f.name.endswith(".certificate.json") for f in files),
+    }
+    beside = [
+        f"{count} {one if count == 1 else many}" for (one, many), count in kinds.items() if count
+    ]
+    more = f" and {' and '.join(beside)} beside it" if beside else ""
     click.echo(f"\nsaved {files[0]}{more}", err=quiet)
-    if witnesses:
+    if beside:
         click.echo(f"to check one again: mechkit replay {files[1]}", err=quiet)
 
 
@@ -202,16 +247,25 @@ def list_(setting: str | None, faulty: bool | None, json_: bool) -> int:
 @click.argument("name", metavar="KEY|PROPERTY|FILE.py:NAME|WITNESS.json")
 @JSON
 def show(name: str, json_: bool) -> int:
-    """Show a mechanism, a property or a witness.
+    """Show a mechanism, a property, a witness or a certificate.
 
     A mechanism with its setting, rules and truth table; a property with its statement, source and
-    margin; the story of a witness file.
+    margin; the story of a witness file; the argument of a certificate in words.
     """
     from mechkit import exhibit
     from mechkit.catalogue import entries
     from mechkit.properties import PROPERTIES
     from mechkit.sources import file_of, load
 
+    if name.endswith(".json") and is_certificate(Path(name)):
+        from mechkit.prove import certificate
+
+        data = certificate.read(Path(name))
+        if json_:
+            put_json({k: v for k, v in data.items() if k != "argument"})
+        else:
+            click.echo(certificate.explain(data))
+        return 0
     if name.endswith(".json"):
         return replayed(Path(name), None, json_, told=True)
     if name in PROPERTIES:
@@ -250,20 +304,70 @@ def show(name: str, json_: bool) -> int:
 
 @cli.command(
     epilog="\b\nExamples:\n  mechkit replay out/first_price.ic.witness.json\n"
+    "  mechkit replay out/second-price.ic.certificate.json\n"
     "  mechkit replay w.json --mechanism fixed.py:first_price"
 )
 @click.argument("witness", type=click.Path(path_type=Path), metavar="WITNESS.json")
 @click.option("--mechanism", metavar="FILE.py:NAME|KEY", help="Replay against this one instead.")
 @JSON
 def replay(witness: Path, mechanism: str | None, json_: bool) -> int:
-    """Check a saved witness again, without a search.
+    """Check a saved witness or certificate again, without a search.
 
-    The case is played once more, in exact arithmetic wherever the rule allows.
+    A witness is played once more, in exact arithmetic wherever the rule allows. A certificate is
+    checked against the mechanism as it is now; one whose mechanism has changed is rejected.
 
-    Exits with 0 if the property still fails as stated, with 1 if it does not, with 2 if the file
-    cannot be read or does not fit the mechanism.
+    Exits with 0 if the property still fails (or is proved) as stated, with 1 if not, with 2 if the
+    file cannot be read or does not fit the mechanism.
     """
+    if is_certificate(witness):
+        return rechecked(witness, mechanism, json_)
     return replayed(witness, mechanism, json_)
+
+
+def is_certificate(path: Path) -> bool:
+    """Whether a file says that it is a certificate; what cannot be read is left to others."""
+    from mechkit.prove.certificate import FORMAT
+
+    try:
+        return FORMAT in path.read_text(encoding="utf-8")[:400]
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def rechecked(path: Path, reference: str | None, json_: bool) -> int:
+    """Check a certificate and say what that rests on."""
+    from mechkit.prove import certificate
+    from mechkit.sources import load
+
+    data = certificate.read(path)
+    stated = data["mechanism"].get("reference")
+    if reference is None and not isinstance(stated, str):
+        raise InputError(
+            f"{path} does not say where its mechanism is: give --mechanism FILE.py:NAME"
+        )
+    with aside(), progress(f"checking {path.name}"):
+        source = load(reference or stated)
+        if data["mechanism"].get("sha256") != source.digest:
+            result = certificate.Checked(
+                False,
+                f"{source.reference} has changed since (its SHA-256 differs): prove it again",
+            )
+        else:
+            result = certificate.check(source.mechanism, data)
+    if json_:
+        put_json(
+            {
+                "format": "mechkit-replay/1",
+                "confirmed": result.confirmed,
+                "message": result.message,
+                "property": data["property"],
+                "mechanism": source.reference,
+            }
+        )
+    else:
+        word = "confirmed" if result.confirmed else "rejected"
+        click.echo(f"{word}: {source.mechanism.name}, {data['property']}: {result.message}.")
+    return 0 if result.confirmed else 1
 
 
 def replayed(path: Path, reference: str | None, json_: bool, *, told: bool = False) -> int:

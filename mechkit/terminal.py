@@ -162,12 +162,17 @@ def file_name(reference: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "mechanism"
 
 
-def save_report(folder: Path, name: str, data: Mapping[str, Any]) -> list[Path]:
-    """NAME.report.json, and NAME.PROPERTY.witness.json for whatever is refuted."""
+def save_report(
+    folder: Path, name: str, data: Mapping[str, Any], certificates: Mapping[str, Any]
+) -> list[Path]:
+    """NAME.report.json, NAME.PROPERTY.witness.json for whatever is refuted, and
+    NAME.PROPERTY.certificate.json for whatever is proved (certificates: by property)."""
     files = {f"{name}.report.json": data}
     for prop, verdict in data["verdicts"].items():
         if verdict["witness"] is not None:
             files[f"{name}.{prop}.witness.json"] = verdict["witness"]
+    for prop, certificate in certificates.items():
+        files[f"{name}.{prop}.certificate.json"] = certificate
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, content in files.items():

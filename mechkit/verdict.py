@@ -73,11 +73,15 @@ class Counterexample:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Why a property holds: the method, the domain it covers, the tool that decided."""
+    """Why a property holds: the method, the domain it covers, the tool that decided.
+
+    argument: what a checker needs to check it again, in JSON values.
+    """
 
     method: str
     domain: str
     tool: str
+    argument: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,73 +1,20 @@
-"""One call: every property that applies to a mechanism, searched, replayed and reported.
-
-The work is cut into rounds; a round is a fixed list of self-contained pieces (`search.Piece`) for
-the families whose properties are still open, whatever the number of workers. Candidates are decided
-exactly in the order of the pieces. With a budget in evaluations the same seed therefore gives the
-same verdict on one core, on two, or on a cluster.
-"""
+"""One call: every property that applies to a mechanism, searched, replayed, proved and reported."""
 
 from __future__ import annotations
 
-import math
-import numbers
 import os
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, Future
-from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable
+from concurrent.futures import Executor
 
 import numpy as np
 
-from mechkit import deviations as d
-from mechkit import search
-from mechkit.errors import MechkitError, RuleTimeout, require
-from mechkit.interim import CASES, DRAWS, estimate
-from mechkit.mechanism import Mechanism, examine, refuse_contradictions
-from mechkit.priors import level_weights
-from mechkit.properties import Property, select
-from mechkit.replay import confirm, counterexample
-from mechkit.sampling import Sampler
-from mechkit.shrink import shrink
-from mechkit.verdict import Counterexample, Effort, Report, Status, Verdict
-from mechkit.views import Case, View
+from mechkit.errors import require
+from mechkit.mechanism import Mechanism
+from mechkit.properties import select
+from mechkit.rounds import Budget, Progress, Run
+from mechkit.verdict import Report
 from mechkit.workers import Threads
-
-DEFAULT_SECONDS = 2.0
-PIECES = 2
-"""Pieces per family and round: fixed, so that results do not depend on the number of workers."""
-SHRINK_SECONDS = 5.0
-
-Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much a call may spend: seconds of wall time, evaluations, or whichever ends first."""
-
-    seconds: float | None
-    evaluations: int | None
-
-    @classmethod
-    def of(cls, seconds: float | None, evaluations: int | None) -> Budget:
-        if seconds is None and evaluations is None:
-            seconds = DEFAULT_SECONDS
-        given: tuple[tuple[str, Any], ...] = (("seconds", seconds), ("evaluations", evaluations))
-        for name, value in given:
-            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-            require(
-                value is None or (number and math.isfinite(value) and value > 0),
-                f"{name} = {value!r}: expected a positive number",
-            )
-        require(
-            evaluations is None or evaluations >= 1,
-            f"evaluations = {evaluations!r}: expected a positive number, at least 1",
-        )
-        return cls(
-            None if seconds is None else float(seconds),
-            None if evaluations is None else int(evaluations),
-        )
 
 
 def verify(
@@ -80,14 +27,17 @@ def verify(
     workers: int | None = None,
     executor: Executor | None = None,
     coalition: int = 2,
+    prove: bool = False,
+    prove_seconds: float = 10.0,
     progress: Progress | None = None,
     reference: str | None = None,
 ) -> Report:
-    """Search for violations of properties, all that apply by default.
+    """Search for violations of properties, all that apply by default, and prove what is left.
 
     seconds, evaluations: the budget, 2 seconds by default; with evaluations alone the result
     depends on the seed only. workers: threads, one per core by default; executor: where pieces run
-    instead (a process pool, a cluster's executor). coalition: the largest coalition tried.
+    instead (a process pool, a cluster's executor). coalition: the largest coalition tried. prove:
+    try to prove each property that the search leaves open, for prove_seconds at most each.
     progress(share, what): called as the budget is spent. reference: where the mechanism was loaded
     from.
 
@@ -115,7 +65,8 @@ def verify(
     chosen = select(properties)
     own = Threads(workers or os.cpu_count() or 1) if executor is None else None
     local = Threads(1)
-    run = _Run(mechanism, chosen, int(seed), budget, executor or own, local, coalition, progress)
+    run = Run(mechanism, chosen, int(seed), budget, executor or own, local, coalition, progress)
+    run.prove_seconds = prove_seconds if prove else None
     try:
         verdicts = run.verdicts()
     except BaseException:
@@ -135,345 +86,3 @@ def verify(
         taken,
         reference,
     )
-
-
-class _Hung(Exception):
-    """The rule outlasted the budget."""
-
-
-class _Run:
-    """One call of `verify`: what is open, what was found, what is left to spend."""
-
-    def __init__(
-        self,
-        mechanism: Mechanism,
-        properties: list[Property],
-        seed: int,
-        budget: Budget,
-        executor: Any,
-        local: Threads,
-        coalition: int,
-        progress: Progress | None,
-    ) -> None:
-        self.mechanism, self.seed, self.budget = mechanism, seed, budget
-        self.executor, self.local, self.coalition = executor, local, coalition
-        self.report = progress or (lambda share, what: None)
-        self.started = time.monotonic()
-        self.hung = False
-        self.row_seconds = 0.0
-        setting = mechanism.setting
-        self.excused = {p.name: why for p in properties if (why := p.excuse(setting))}
-        self.wanted = properties
-        # Expectations over a continuous prior are estimated, not searched.
-        self.estimated = [
-            p
-            for p in properties
-            if p.name not in self.excused
-            and p.checks(setting)[0].family == "interim"
-            and level_weights(setting.types, setting.prior) is None
-        ]
-        self.open: dict[str, Property] = {
-            p.name: p for p in properties if p.name not in self.excused and p not in self.estimated
-        }
-        self.found: dict[str, Counterexample] = {}
-        self.totals: dict[str, search.Found] = {}
-        self.families: dict[str, list[tuple[str, int]]] = {}
-        for p in self.open.values():
-            for k, check in enumerate(p.checks(setting)):
-                self.families.setdefault(check.family, []).append((p.name, k))
-        # Expectations cost most per case: they come last in every round.
-        self.families = dict(sorted(self.families.items(), key=lambda item: item[0] == "interim"))
-        self.notes: dict[str, set[str]] = {}
-        self.estimates: dict[str, Verdict] = {}
-
-    # Time ----------------------------------------------------------------------------------------
-
-    @property
-    def deadline(self) -> float | None:
-        return None if self.budget.seconds is None else self.started + self.budget.seconds
-
-    def left(self) -> float | None:
-        """Seconds until even a slow rule must have returned: the budget, and a grace period."""
-        if self.deadline is None:
-            return None
-        grace = 0.5 + 0.25 * (self.budget.seconds or 0.0)
-        return max(0.05, self.deadline + grace - time.monotonic())
-
-    def wait(self, future: Future[Any], more: float = 0.0) -> Any:
-        """The result of a future, or _Hung once the grace period (and some more) is over."""
-        left = self.left()
-        try:
-            return future.result(timeout=None if left is None else left + more)
-        except FutureTimeout:
-            if future.done():
-                return future.result()  # the rule itself raised a time-out
-            self.hung = True
-            raise _Hung from None
-
-    def guarded(self, call: Callable[..., Any], *args: Any, more: float = 0.0) -> Any:
-        """Run something that runs the rule, in a thread that can be given up."""
-        return self.wait(self.local.submit(_quietly, call, *args), more)
-
-    # Rounds --------------------------------------------------------------------------------------
-
-    def verdicts(self) -> list[Verdict]:
-        try:
-            self.guarded(self.examine)
-            self.guarded(self.try_larger)
-            for p in self.estimated:
-                self.estimates[p.name] = self.guarded(
-                    estimate, self.mechanism, p, self.seed, self.draws()
-                )
-            self.rounds()
-        except (_Hung, RuleTimeout):
-            self.hung = True
-        seconds = time.monotonic() - self.started
-        return [self.verdict(p, seconds) for p in self.wanted]
-
-    def examine(self) -> None:
-        rng = np.random.default_rng([self.seed, 7])
-        sampler = Sampler(self.mechanism)
-        for rows in (8, 48):
-            types = sampler.profiles(rng, rows)
-            began = time.monotonic()
-            slots = d.FAMILIES["deviation"].slots(self.mechanism, (0,))
-            shared = sampler.publics(slots, rng, rows)
-            base = View(self.mechanism, Case("profile", (), {"types": types, **shared}))
-            outcome = examine(self.mechanism, np.array(base.sincere), base.public)
-            refuse_contradictions(outcome, types)
-            # `examine` plays the batch twice and three single rows.
-            self.row_seconds = (time.monotonic() - began) / (2 * rows + 3)
-
-    def try_larger(self) -> None:
-        """Leave out what asks for one more agent where the rules serve their own number only."""
-        for family in [f for f in self.families if f in ("split", "newcomer")]:
-            kind = d.FAMILIES[family]
-            try:
-                for who in kind.targets(self.mechanism.setting):
-                    rng = np.random.default_rng([self.seed, 13])
-                    sampler = Sampler(self.mechanism)
-                    types = sampler.profiles(rng, 8)
-                    shared = sampler.publics(kind.slots(self.mechanism, who), rng, 8)
-                    case = sampler.complete(kind, who, types, types, shared, rng, 0)
-                    _ = d.view(self.mechanism, case).after.payments
-            except RuleTimeout:
-                raise
-            except MechkitError as error:
-                for name, _ in self.families.pop(family):
-                    if family == "newcomer":
-                        self.notes.setdefault(name, set()).add(
-                            "adding a bidder was not tried: the rules serve their own number of "
-                            "agents only"
-                        )
-                        continue
-                    del self.open[name]
-                    self.excused[name] = (
-                        f"the rules do not serve one more agent ({error}); give Mechanism rebuild="
-                    )
-
-    def draws(self) -> int:
-        """Draws per estimated expectation: a tenth of the budget at most."""
-        most = DRAWS
-        if self.budget.evaluations is not None:
-            most = min(most, self.budget.evaluations // (10 * CASES))
-        elif self.budget.seconds is not None:
-            most = min(most, int(0.1 * self.budget.seconds / (CASES * self.row_seconds)))
-        return max(most, 64)
-
-    def rows(self, family: str, index: int) -> int:
-        """Profiles in a piece: under a budget in seconds, few for a slow rule, so that it holds."""
-        rows = search.rows_for(self.mechanism, index) * (1 if d.FAMILIES[family].plays else 4)
-        if self.budget.seconds is not None and self.budget.evaluations is None:
-            rows = min(rows, int(0.04 * self.budget.seconds / self.row_seconds))
-        if any(name == "envy_free" for name, _ in self.families[family]):
-            # Everybody is compared with everybody.
-            rows = min(rows, (1 << 22) // self.mechanism.setting.agents**2)
-        return max(rows, 4)
-
-    def rounds(self) -> None:
-        spent, index = 0, 0
-        while self.families:
-            pieces = [
-                search.Piece(
-                    mechanism=self.mechanism,
-                    family=family,
-                    checks=tuple(checks),
-                    seed=self.seed,
-                    index=PIECES * index + k,
-                    rows=self.rows(family, index),
-                    coalition=self.coalition,
-                    deadline=self.deadline,
-                )
-                for family, checks in self.families.items()
-                for k in range(PIECES)
-            ]
-            if self.budget.evaluations is not None:
-                left = self.budget.evaluations - spent
-                pieces = _within(pieces, left, always=index == 0)
-                if not pieces:
-                    return
-            spent += sum(sum(search.planned(p)) for p in pieces)
-            futures = [self.executor.submit(search.run, piece) for piece in pieces]
-            hung = False
-            for piece, future in zip(pieces, futures, strict=True):
-                try:
-                    result = self.wait(future)
-                except _Hung:
-                    hung = True  # what other pieces found is kept
-                    continue
-                self.take(piece, result)
-            if hung:
-                raise _Hung
-            self.families = {
-                family: open_checks
-                for family, checks in self.families.items()
-                if (open_checks := [(n, k) for n, k in checks if n in self.open])
-            }
-            index += 1
-            self.show(spent)
-            if self.deadline is not None and time.monotonic() >= self.deadline:
-                return
-
-    def show(self, spent: int) -> None:
-        shares = []
-        if self.budget.evaluations is not None:
-            shares.append(spent / self.budget.evaluations)
-        if self.budget.seconds is not None:
-            shares.append((time.monotonic() - self.started) / self.budget.seconds)
-        self.report(min(1.0, max(shares)), f"{len(self.found)} refuted")
-
-    def take(self, piece: search.Piece, result: search.Found) -> None:
-        """Count a piece's effort and decide its candidates exactly."""
-        for (name, check), tally in result.tallies.items():
-            if name not in self.open:
-                continue
-            total = self.totals.setdefault(name, search.Found({}))
-            total.profiles += result.profiles
-            total.trades += result.trades
-            total.evaluations += result.evaluations
-            sum_of = total.tallies.setdefault(("all", 0), search.Tally())
-            sum_of.cases += tally.cases
-            sum_of.exercised += tally.exercised
-            prop, weaker = self.open[name], None
-            for _, case in tally.candidates:
-                decided = self.guarded(
-                    confirm, self.mechanism, prop, check, case, more=SHRINK_SECONDS
-                )
-                if decided is not None and decided[1] != "float64":
-                    self.refute(prop, check, *decided)
-                    break
-                weaker = weaker or decided
-            else:
-                if weaker is not None:
-                    self.refute(prop, check, *weaker)
-                    continue
-                sum_of.smallest = min(sum_of.smallest, 0.0 if tally.candidates else tally.smallest)
-                if tally.candidates:
-                    self.notes.setdefault(name, set()).add(
-                        "float violations that vanish in exact arithmetic or at a tie were dropped"
-                    )
-
-    def refute(self, prop: Property, check: int, case: Case, arithmetic: str, note: str) -> None:
-        """Record a confirmed witness, and then a smaller one: a slow rule must not lose it."""
-        subject = (self.mechanism, prop, check)
-        self.found[prop.name] = self.guarded(
-            counterexample, *subject, case, arithmetic, note, more=SHRINK_SECONDS
-        )
-        del self.open[prop.name]
-        small = self.guarded(
-            shrink, *subject, case, arithmetic, self.limit(), more=2 * SHRINK_SECONDS
-        )
-        self.found[prop.name] = self.guarded(
-            counterexample, *subject, small, arithmetic, note, more=SHRINK_SECONDS
-        )
-
-    def limit(self) -> float:
-        """Until when a witness may be shrunk: a few seconds, less where the budget is short."""
-        now = time.monotonic()
-        if self.deadline is None or self.budget.evaluations is not None:
-            # Long enough that the clock does not decide which witness is the smallest.
-            return now + 4 * SHRINK_SECONDS
-        share = (self.deadline - now) / max(1, len(self.open))
-        return now + min(SHRINK_SECONDS, max(0.3, share))
-
-    # Verdicts ------------------------------------------------------------------------------------
-
-    def verdict(self, prop: Property, seconds: float) -> Verdict:
-        if (why := self.excused.get(prop.name)) is not None:
-            return Verdict(prop.name, Status.NOT_APPLICABLE, reason=why)
-        if prop.name in self.estimates:
-            return self.estimates[prop.name]
-        total = self.totals.get(prop.name)
-        effort = self.effort(prop, total, seconds)
-        if (witness := self.found.get(prop.name)) is not None:
-            return Verdict(prop.name, Status.REFUTED, counterexample=witness, effort=effort)
-        if self.hung:
-            return Verdict(
-                prop.name,
-                Status.UNKNOWN,
-                effort=effort,
-                reason=f"the rule did not return within the budget of {self.budget.seconds} s; "
-                "look for an endless loop, or give more seconds to a slow rule",
-            )
-        if total is None or not total.tallies or not total.tallies["all", 0].cases:
-            return Verdict(
-                prop.name,
-                Status.UNKNOWN,
-                effort=effort,
-                reason="the budget ended before anything was tried; give more",
-            )
-        tally = total.tallies["all", 0]
-        if not tally.exercised:
-            return Verdict(
-                prop.name,
-                Status.UNKNOWN,
-                effort=effort,
-                reason=f"vacuous: nothing was allocated in any of {total.profiles} profiles"
-                if not total.trades
-                else f"vacuous: nothing was at stake in any of {tally.cases} cases",
-            )
-        return Verdict(prop.name, Status.UNREFUTED, effort=effort)
-
-    def effort(self, prop: Property, total: search.Found | None, seconds: float) -> Effort:
-        if total is None or not total.tallies:
-            return Effort(seconds=seconds)
-        tally = total.tallies["all", 0]
-        notes = set(self.notes.get(prop.name, ()))
-        if any(check.family == "coalition" for check in prop.checks(self.mechanism.setting)):
-            size = min(self.coalition, self.mechanism.setting.agents)
-            notes.add(f"coalitions of up to {size}")
-        if lotteries := self.mechanism.setting.lotteries:
-            notes.add(f"in expectation over {', '.join(lotteries)}")
-        every = [
-            name for name, source in self.mechanism.setting.public.items() if name not in lotteries
-        ]
-        if every:
-            notes.add(f"for every draw of {', '.join(every)}")
-        return Effort(
-            profiles=total.profiles,
-            deviations=tally.cases,
-            evaluations=total.evaluations,
-            trades=total.trades,
-            smallest=None if not np.isfinite(tally.smallest) else tally.smallest,
-            seconds=seconds,
-            notes=tuple(sorted(notes)),
-        )
-
-
-def _within(pieces: list[search.Piece], left: int, *, always: bool) -> list[search.Piece]:
-    """The pieces cut to a budget of evaluations: fewer rows each; something in the first round."""
-    costs = [search.planned(p) for p in pieces]
-    grows, fixed = sum(a for a, _ in costs), sum(b for _, b in costs)
-    if grows + fixed <= left:
-        return pieces
-    share = max(0.0, (left - fixed) / grows)
-    cut = [replace(p, rows=int(p.rows * share)) for p in pieces]
-    if always:
-        return [replace(p, rows=max(p.rows, 4)) for p in cut]
-    return [p for p in cut if p.rows >= 4]
-
-
-def _quietly(call: Callable[..., Any], *args: Any) -> Any:
-    """Rules may divide by zero where they then discard the result; NaN is looked for by name."""
-    with np.errstate(all="ignore"):
-        return call(*args)

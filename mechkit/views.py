@@ -21,7 +21,7 @@ from mechkit.mechanism import Mechanism, Outcome, play
 from mechkit.priors import level_weights
 from mechkit.settings import Array, Setting
 from mechkit.spaces import Space, contains
-from proofs import values
+from proofs import Exact, Ties, values
 
 
 class Slot(NamedTuple):
@@ -190,9 +190,15 @@ class Scaling(View):
     def inside(self) -> Array:
         """Whether the scaled reports are reports at all, (batch,)."""
         space = self.setting.report_space
-        if isinstance(self.scaled, np.ndarray):
-            return contains(space, self.scaled, slack=1e-12 * space.scale)
-        return contains(space, values(self.scaled))
+        scaled = self.scaled
+        if isinstance(scaled, np.ndarray):
+            return contains(space, scaled, slack=1e-12 * space.scale)
+        if type(scaled.algebra) in (Exact, Ties):
+            return contains(space, values(scaled))
+        if space.levels is not None or space.constraints is not None:
+            raise TypeError("whether a scaled bid of unknown size is a bid is not decided here")
+        ok = (scaled >= space.low_float) & (scaled <= space.high_float)
+        return np.all(np.reshape(ok, (ok.shape[0], -1)), axis=-1)
 
     @lazy
     def after(self) -> Outcome:

@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("story", "witness", "sources"),
     ("catalogue", "papers"),
     ("verify",),
+    ("rounds",),
     ("search", "shrink", "prove", "interim"),
     ("replay", "sampling"),
     ("properties",),

@@ -1,0 +1,167 @@
+"""Proofs for every real type: by written-out case splits, else by two solvers.
+
+For piecewise-linear rules `proofs.paths` follows the rule through every case and writes down, at
+each leaf, rational Farkas multipliers; `proofs.checker` checks that tree, without a solver, before
+it counts. Where the tree would be too large, or the rule multiplies reports, z3 and cvc5 read one
+and the same SMT-LIB text, and the proof says that it rests on them.
+"""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from mechkit.deviations import FACTORS
+from mechkit.mechanism import Mechanism
+from mechkit.properties import Property
+from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
+from mechkit.prove.problem import Problem, problems
+from mechkit.views import Case
+from proofs import checker, exact, paths, smt
+from proofs.evaluation import evaluate
+from proofs.symbolic import Symbolic, symbols
+
+LEAVES = 400
+"""How many cases a written-out tree may have, per problem."""
+CHOICES = 64
+PROBLEMS = 400
+
+
+def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: int = 2) -> Attempt:
+    """Prove a property for every real type, each `who` in turn, or find a counterexample."""
+    deadline = time.monotonic() + seconds
+    parts: list[dict[str, Any]] = []
+    tools: list[str] = []
+    todo = problems(mechanism, prop, coalition)
+    if len(todo) > PROBLEMS:
+        return GaveUp(f"{len(todo)} cases of who deviates, more than {PROBLEMS}")
+    for problem in todo:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return GaveUp(f"the time limit of {seconds:g} s is reached")
+        answer = _by_paths(problem, min(left, max(1.0, 0.3 * seconds)))
+        if isinstance(answer, GaveUp):
+            why = answer.reason
+            answer = _by_solvers(problem, max(0.5, deadline - time.monotonic()))
+            if isinstance(answer, GaveUp):
+                return GaveUp(f"{why}; by solvers: {answer.reason}")
+        if isinstance(answer, Found):
+            return answer
+        part, used = answer
+        parts.append(
+            {"check": problem.check, "family": problem.family, "who": list(problem.who), **part}
+        )
+        tools += [tool for tool in used if tool not in tools]
+    trees = all(part["kind"] == "tree" for part in parts)
+    leaves = sum(part.get("leaves", 0) for part in parts)
+    return Proved(
+        method=f"case splits, checked ({leaves} cases)" if trees else "smt",
+        domain=domain(mechanism, prop),
+        tool="rational arithmetic" if trees else ", ".join(tools),
+        argument={"kind": "problems", "coalition": coalition, "parts": parts},
+    )
+
+
+def domain(mechanism: Mechanism, prop: Property) -> str:
+    """The domain of a proof in words."""
+    space = mechanism.setting.types
+    text = f"{mechanism.setting.name}, types in [{space.low.min()}, {space.high.max()}]"
+    if space.levels is not None:
+        text += ", some of them discrete"
+    if space.constraints is not None:
+        text += ", with linear constraints"
+    if any(check.family == "scaling" for check in prop.checks(mechanism.setting)):
+        text += f", factors in [{FACTORS.low[0]}, {FACTORS.high[0]}]"
+    return text
+
+
+def _by_paths(
+    problem: Problem, seconds: float
+) -> tuple[dict[str, Any], list[str]] | Found | GaveUp:
+    deadline = time.monotonic() + seconds
+    rows, bounds = problem.constraints()
+    constraints = (rows, bounds) if rows else None
+    trees: list[Any] = []
+    leaves = 0
+    try:
+        boxes = list(problem.boxes(CHOICES))
+    except ValueError as error:
+        return GaveUp(str(error))
+    for box in boxes:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return GaveUp("written-out case splits took too long")
+        try:
+            result = paths.explore(
+                problem.margins, box, constraints, leaves=LEAVES - leaves, seconds=left
+            )
+        except Exception as error:
+            # The rule has no meaning on linear forms: a table look-up, an opaque function.
+            return GaveUp(f"{type(error).__name__}: {error}")
+        if isinstance(result, paths.GaveUp):
+            return GaveUp(result.reason)
+        if isinstance(result, paths.Violation):
+            return Found(problem.check, _point(problem, result.point))
+        checker.check(problem.margins, box, constraints, result.tree)
+        trees.append(result.tree)
+        leaves += result.leaves
+    return {"kind": "tree", "leaves": leaves, "trees": trees}, []
+
+
+def _point(problem: Problem, point: Any) -> Case:
+    flat = np.empty(problem.size, dtype=object)
+    flat[:] = [Fraction(x) for x in point]
+    return problem.case(flat)
+
+
+def question(problem: Problem, draws: dict[int, Fraction]) -> tuple[Any, Any, Any]:
+    """(unknowns, assumptions, claims) of a problem over symbolic terms, at some draws."""
+    algebra = Symbolic()
+    pieces = []
+    for k, level in enumerate(problem.levels):
+        if k in draws:
+            pieces.append(exact([draws[k]], algebra=algebra))
+        else:
+            pieces.append(symbols(f"x{k}", (1,), algebra=algebra, levels=level))
+    unknowns = np.concatenate(pieces)
+    lows, highs = np.empty(problem.size, dtype=object), np.empty(problem.size, dtype=object)
+    lows[:], highs[:] = problem.lows, problem.highs
+    assumptions = [unknowns >= lows, unknowns <= highs]
+    for row, bound in zip(*problem.constraints(), strict=True):
+        terms = [unknowns[k] * c for k, c in enumerate(row) if c]
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        assumptions.append(total <= bound)
+    return unknowns, assumptions, problem.margins(unknowns)
+
+
+def _by_solvers(
+    problem: Problem, seconds: float
+) -> tuple[dict[str, Any], list[str]] | Found | GaveUp:
+    deadline = time.monotonic() + seconds
+    texts: list[str] = []
+    tools: list[str] = []
+    for draws in problem.draws():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return GaveUp("the time ran out")
+        try:
+            unknowns, assumptions, claims = question(problem, draws)
+            decision = smt.decide(assumptions, claims, seconds=left)
+        except smt.SolversDisagree:
+            raise
+        except Exception as error:
+            # The rule has no symbolic meaning: an opaque function, an unsupported one.
+            return GaveUp(f"{type(error).__name__}: {error}")
+        if decision.status == "unknown":
+            return GaveUp(decision.reason)
+        if decision.status == "refuted":
+            assert decision.model is not None
+            return Found(problem.check, _point(problem, evaluate(unknowns, decision.model)))
+        texts.append(decision.text)
+        tools += [tool for tool in decision.tools if tool not in tools]
+    return {"kind": "smt", "texts": texts}, tools

@@ -1,0 +1,433 @@
+"""Affine forms of unknown reals under NumPy: the numbers of a program that is proved path by path.
+
+A program runs on forms Σ_k a_k x_k + b with rational a_k and b. All that it can want to know about
+them comes down to one question: which of a row of forms is the largest, the first of them on a tie?
+a < b asks whether b is the largest of a, b; sorting asks it of what is left. Somebody answers (an
+explorer that follows each possible answer in turn), so the algebra is concrete: Python's ``if``
+works, and so do computed indices.
+
+Numbers and truth values are worked out when they are needed. Of ``np.sort(bids)[..., -2]`` only the
+second largest is, in n (n − 1) cases instead of n!, and only where somebody pays it; of ``wins &
+(bids >= reserve)`` only the winner's comparison. So what a program never uses is not looked at: it
+may be a product of unknowns. Positions (arg-maxima, counts) are worked out at once.
+
+Source: Henderson & Morris, "A lazy evaluator" (1976), for the order of work; King, "Symbolic
+execution and program testing" (1976), for running programs on unknowns.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import partial, reduce
+from typing import Any
+
+from proofs.algebra import Algebra, Kind, Term
+from proofs.concrete import Exact
+from proofs.errors import user_line
+from proofs.terms import Infinity, Undefined, undefined
+
+__all__ = [
+    "Affine",
+    "Asked",
+    "Delayed",
+    "NotLinear",
+    "Paths",
+    "constant",
+    "needed",
+    "slopes",
+    "written",
+]
+
+Number = Fraction | int
+
+
+class NotLinear(ArithmeticError):
+    """A number that is not piecewise linear in the unknowns was needed."""
+
+
+class Affine:
+    """Σ_k slopes[k] x_k + constant, without zero slopes and with at least one.
+
+    It has arithmetic but no comparisons and no hash: these are for the algebra, which asks.
+    """
+
+    __slots__ = ("constant", "slopes")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, slopes: dict[int, Number], constant: Number) -> None:
+        self.slopes = slopes
+        self.constant = constant
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("affine forms are compared by their algebra only")
+
+    def __neg__(self) -> Term:
+        return Affine({k: -slope for k, slope in self.slopes.items()}, -self.constant)
+
+    def __add__(self, other: Any) -> Term:
+        if isinstance(other, Affine):
+            sums = dict(self.slopes)
+            for k, slope in other.slopes.items():
+                total = sums.get(k, 0) + slope
+                if total:
+                    sums[k] = total
+                else:
+                    del sums[k]
+            return _affine(sums, self.constant + other.constant)
+        if isinstance(other, (int, Fraction)):
+            return Affine(self.slopes, self.constant + other)
+        return NotImplemented
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Term:
+        return self + -other if isinstance(other, (int, Fraction, Affine)) else NotImplemented
+
+    def __rsub__(self, other: Any) -> Term:
+        return -self + other
+
+    def __mul__(self, other: Any) -> Term:
+        if not isinstance(other, (int, Fraction)):
+            return NotImplemented
+        if other == 1:
+            return self
+        scaled = {k: slope * other for k, slope in self.slopes.items()} if other else {}
+        return _affine(scaled, self.constant * other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Term:
+        return (
+            self * (1 / Fraction(other)) if isinstance(other, (int, Fraction)) else NotImplemented
+        )
+
+    def __repr__(self) -> str:
+        return written(self)
+
+
+def _later(operation: Callable[[Term, Term], Term]) -> Callable[[Any, Any], Term]:
+    def method(self: Any, other: Any) -> Term:
+        if not isinstance(other, (int, Fraction, Affine, Delayed)):
+            return NotImplemented
+        return Delayed(lambda: operation(self.need(), needed(other)))
+
+    return method
+
+
+class Delayed:
+    """A real number that is worked out when it is needed, questions included."""
+
+    __slots__ = ("_term", "_work")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, work: Callable[[], Term]) -> None:
+        self._work: Callable[[], Term] | None = work
+        self._term: Term = None
+
+    def need(self) -> Term:
+        if self._work is not None:
+            self._term = needed(self._work())
+            self._work = None
+        return self._term
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("delayed numbers are compared by their algebra only")
+
+    def __neg__(self) -> Term:
+        return Delayed(lambda: -self.need())
+
+    __add__ = __radd__ = _later(operator.add)
+    __mul__ = __rmul__ = _later(operator.mul)
+    __sub__ = _later(operator.sub)
+    __rsub__ = _later(lambda a, b: b - a)
+    __truediv__ = _later(operator.truediv)
+
+    def __repr__(self) -> str:
+        return repr(self._term) if self._work is None else "not needed so far"
+
+
+_OWN = (Affine, Delayed)
+
+
+class Asked:
+    """A truth value that is worked out when it is needed, by asking."""
+
+    __slots__ = ("_truth", "_work")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, work: Callable[[], bool]) -> None:
+        self._work = work
+        self._truth: bool | None = None
+
+    def __bool__(self) -> bool:
+        if self._truth is None:
+            self._truth = bool(self._work())
+        return self._truth
+
+    def __int__(self) -> int:
+        return int(bool(self))
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("delayed truth values are compared by their algebra only")
+
+
+def needed(term: Term) -> Term:
+    """The term, worked out if it was delayed."""
+    return term.need() if isinstance(term, Delayed) else term
+
+
+def _settled(term: Term) -> Term:
+    return bool(term) if isinstance(term, Asked) else term
+
+
+def _affine(slopes: dict[int, Number], constant: Number) -> Term:
+    return Affine(slopes, constant) if slopes else Fraction(constant)
+
+
+def slopes(term: Term) -> dict[int, Number]:
+    """The slopes of a term that was worked out, by unknown; none for a known number."""
+    return term.slopes if isinstance(term, Affine) else {}
+
+
+def constant(term: Term) -> Any:
+    """What is left of a term that was worked out when its unknowns are 0."""
+    return term.constant if isinstance(term, Affine) else term
+
+
+def written(term: Term) -> str:
+    """A term that was worked out as text: "2 x0 + -1/3 x4 + 1", the unknowns in ascending order."""
+    parts = [f"{slope} x{k}" for k, slope in sorted(slopes(term).items())]
+    return " + ".join([*parts, str(constant(term))])
+
+
+# The algebra
+
+
+class Paths(Exact):
+    """Exact arithmetic on affine forms, concrete because somebody answers each of its questions.
+
+    Args:
+        ask: given two or more worked-out terms, forms or rationals no two of which differ by a
+            constant only, the position of the first largest.
+    """
+
+    def __init__(self, ask: Callable[[list[Term]], int]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def kind_of(self, term: Term) -> Kind | None:
+        return "real" if isinstance(term, _OWN) else None
+
+    # Questions
+
+    def argmax(self, row: list[Term]) -> Term:
+        if not _of_unknowns(row):
+            return super().argmax(row)
+        terms = [needed(term) for term in row]
+        # Of terms that differ by a constant, only the largest can be the answer.
+        best: dict[frozenset[tuple[int, Number]], int] = {}
+        for i, term in enumerate(terms):
+            if not isinstance(term, (Affine, Fraction, int, Infinity)):
+                if isinstance(term, Undefined):
+                    term.refuse("is compared")
+                raise _not_linear(f"{term} is only enclosed and meets an unknown in a comparison")
+            if isinstance(term, Infinity):
+                if term.sign > 0:
+                    return i
+                continue
+            j = best.setdefault(frozenset(slopes(term).items()), i)
+            if constant(terms[j]) < constant(term):
+                best[frozenset(slopes(term).items())] = i
+        places = sorted(best.values())
+        return places[self._ask([terms[i] for i in places]) if len(places) > 1 else 0]
+
+    def argmin(self, row: list[Term]) -> Term:
+        return self.argmax([-term for term in row]) if _of_unknowns(row) else super().argmin(row)
+
+    def less(self, a: Term, b: Term) -> Term:
+        if _of_unknowns((a, b)):
+            return Asked(lambda: self.argmax([a, b]) == 1)
+        return super().less(_settled(a), _settled(b))
+
+    def less_equal(self, a: Term, b: Term) -> Term:
+        if _of_unknowns((a, b)):
+            return Asked(lambda: self.argmax([b, a]) == 0)
+        return super().less_equal(_settled(a), _settled(b))
+
+    def equal(self, a: Term, b: Term) -> Term:
+        if _of_unknowns((a, b)):
+            return Asked(lambda: self.argmax([b, a]) == 0 and self.argmax([a, b]) == 0)
+        return super().equal(_settled(a), _settled(b))
+
+    def not_equal(self, a: Term, b: Term) -> Term:
+        return self.invert(self.equal(a, b))
+
+    # Truth values
+
+    def both(self, a: Term, b: Term) -> Term:
+        if a is False or b is False:
+            return False
+        if a is True or b is True:
+            return b if a is True else a
+        return Asked(lambda: bool(a) and bool(b))
+
+    def invert(self, a: Term) -> Term:
+        return Asked(lambda: not a) if isinstance(a, Asked) else not a
+
+    def either(self, a: Term, b: Term) -> Term:
+        return Algebra.either(self, a, b)
+
+    def exclusive(self, a: Term, b: Term) -> Term:
+        return super().exclusive(_settled(a), _settled(b))
+
+    def scale(self, condition: Term, number: Term, zero: Term) -> Term:
+        if isinstance(condition, Asked) and isinstance(number, (Fraction, *_OWN)):
+            return Delayed(lambda: number if condition else zero)
+        return super().scale(condition, number, zero)
+
+    def cast(self, term: Term, old: Kind, new: Kind) -> Term:
+        if isinstance(term, Asked) and new == "real":
+            return self.scale(term, Fraction(1), Fraction(0))
+        return super().cast(term, old, new)
+
+    # Rows
+
+    def argsort(self, row: list[Term]) -> list[Term]:
+        if not _of_unknowns(row):
+            return super().argsort(row)
+        rest, order = list(range(len(row))), []
+        while rest:
+            order.append(rest.pop(self.argmin([row[i] for i in rest])))
+        return order
+
+    def sort(self, row: list[Term]) -> list[Term]:
+        if not _of_unknowns(row):
+            return super().sort(row)
+        return [self._delayed(row, partial(self._ranked, row, k)) for k in range(len(row))]
+
+    def _ranked(self, row: list[Term], k: int) -> Term:
+        """The k-th term in ascending order, by taking away the largest or the smallest ones."""
+        rest = list(row)
+        if 2 * k >= len(row):
+            for _ in range(len(row) - 1 - k):
+                del rest[self.argmax(rest)]
+            return rest[self.argmax(rest)]
+        for _ in range(k):
+            del rest[self.argmin(rest)]
+        return rest[self.argmin(rest)]
+
+    def largest(self, row: list[Term]) -> Term:
+        return self._extreme_term(row, super().largest, self.argmax)
+
+    def smallest(self, row: list[Term]) -> Term:
+        return self._extreme_term(row, super().smallest, self.argmin)
+
+    def _extreme_term(self, row: list[Term], known: Any, position: Any) -> Term:
+        if not _of_unknowns(row):
+            return known(row)
+        for term in row:
+            if isinstance(term, Undefined):
+                return term
+        return self._delayed(row, lambda: row[position(row)])
+
+    def _delayed(self, row: list[Term], work: Callable[[], Term]) -> Term:
+        """Later, if the result is certain to be a number."""
+        finite = all(isinstance(term, (Fraction, int, *_OWN)) for term in row)
+        return Delayed(work) if finite else work()
+
+    def product(self, row: list[Term]) -> Term:
+        return reduce(self.multiply, row)
+
+    # Arithmetic
+
+    def absolute(self, a: Term) -> Term:
+        return self.largest([a, -a]) if isinstance(a, _OWN) else super().absolute(a)
+
+    def multiply(self, a: Term, b: Term) -> Term:
+        if isinstance(a, _OWN) and isinstance(b, _OWN):
+            line = user_line()
+            return Delayed(lambda: self._product(a, b, line))
+        if _of_unknowns((a, b)) and (isinstance(a, Infinity) or isinstance(b, Infinity)):
+            raise _not_linear("an infinity times an unknown")
+        return super().multiply(a, b)
+
+    def _product(self, a: Term, b: Term, line: str) -> Term:
+        x, y = needed(a), needed(b)
+        if isinstance(x, Affine) and isinstance(y, Affine):
+            raise NotLinear(f"{line}: the product of ({x}) and ({y}) is not linear")
+        return x * y
+
+    def divide(self, a: Term, b: Term) -> Term:
+        if not _of_unknowns((a, b)):
+            return super().divide(a, b)
+        if isinstance(a, Infinity):
+            raise _not_linear("an infinity over an unknown")
+        if isinstance(b, (Undefined, Infinity)):
+            return a / b
+        if self.equal(b, 0):
+            return undefined("division by zero", nan=None)
+        divisor = needed(b)
+        if not isinstance(divisor, Affine):
+            return a / divisor
+        line = user_line()
+        return Delayed(lambda: self._quotient(divisor, line))
+
+    def _quotient(self, divisor: Affine, line: str) -> Term:
+        raise NotLinear(f"{line}: a quotient by ({divisor}) is not linear")
+
+    def power(self, a: Term, b: Term) -> Term:
+        return super().power(self._only_known(a, "a power of"), self._only_known(b, "a power by"))
+
+    def exp(self, a: Term) -> Term:
+        return super().exp(self._only_known(a, "exp of"))
+
+    def log(self, a: Term) -> Term:
+        return super().log(self._only_known(a, "log of"))
+
+    def sqrt(self, a: Term) -> Term:
+        return super().sqrt(self._only_known(a, "sqrt of"))
+
+    def _only_known(self, a: Term, name: str) -> Term:
+        a = needed(a)
+        if isinstance(a, Affine):
+            raise _not_linear(f"{name} {a}")
+        return a
+
+    def floor(self, a: Term) -> Term:
+        a = needed(a)
+        if not isinstance(a, Affine):
+            return super().floor(a)
+        whole = 0
+        while self.less(a, whole):
+            whole -= 1
+        while not self.less(a, whole + 1):
+            whole += 1
+        return Fraction(whole)
+
+    def truncate(self, a: Term) -> Term:
+        if not isinstance(a, _OWN):
+            return super().truncate(a)
+        return self.ceil(a) if self.less(a, 0) else self.floor(a)
+
+    def nearest(self, a: Term) -> Term:
+        return Algebra.nearest(self, a) if isinstance(a, _OWN) else super().nearest(a)
+
+    def floor_divide(self, a: Term, b: Term) -> Term:
+        if _of_unknowns((a, b)):
+            return self.floor(self.divide(a, b))
+        return super().floor_divide(a, b)
+
+    def remainder(self, a: Term, b: Term) -> Term:
+        if _of_unknowns((a, b)):
+            return Algebra.remainder(self, a, b)
+        return super().remainder(a, b)
+
+
+def _of_unknowns(terms: Sequence[Term]) -> bool:
+    return any(isinstance(term, _OWN) for term in terms)
+
+
+def _not_linear(what: str) -> NotLinear:
+    return NotLinear(f"{user_line()}: {what} is not piecewise linear")

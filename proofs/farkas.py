@@ -1,0 +1,272 @@
+"""Whether linear inequalities have a common solution, with an exact witness either way.
+
+Given rows g_i(x) = Σ_k a_ik x_k + b_i, each wanted ≥ 0 or, if strict, > 0, exactly one of these
+exists (Farkas' lemma with strict rows, Motzkin's transposition theorem):
+
+- a *point* that satisfies all rows;
+- *multipliers* λ ≥ 0 under which the x_k cancel, Σ_i λ_i g_i = c, with c < 0, or with c = 0 and
+  λ_i > 0 on some strict row: a contradiction, since the sum is ≥ 0, and > 0 if a strict row is in.
+
+Both come out of one linear program, max t ≤ 1 subject to g_i(x) ≥ t on strict rows and g_i(x) ≥ 0
+on the others: t > 0 gives a point, t ≤ 0 or no solution gives multipliers. The rows include a box,
+so the dual simplex method starts at its lower corner; from there on, or from the basis of a system
+with fewer rows, it takes in one violated row at a time.
+
+The method runs twice. Floats guess; the guess is rounded to simple rationals and checked in integer
+arithmetic. Only where the check fails does the method run on rationals, with Bland's rule, under
+which it ends. So no answer rests on a float.
+
+Sources: Farkas, "Theorie der einfachen Ungleichungen" (1902); Motzkin, *Beiträge zur Theorie der
+linearen Ungleichungen* (1936); Bland, "New finite pivoting rules for the simplex method" (1977).
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+__all__ = ["Contradiction", "Point", "Row", "System"]
+
+Number = Fraction | int
+# Floats closer to a bound than this are left to rational arithmetic to tell apart.
+_CLOSE = 1e-9
+# Rounding to denominators up to this is unique for floats that are right to ten digits.
+_DENOMINATOR = 10_000
+_PIVOTS = 60
+
+
+@dataclass(frozen=True)
+class Row:
+    """The inequality Σ_k slopes[k] x_k + constant ≥ 0, or > 0 if strict."""
+
+    slopes: Mapping[int, Number]
+    constant: Number
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """A solution of all rows, one rational per unknown; and a basis to start from next time."""
+
+    at: tuple[Fraction, ...]
+    basis: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Positive integers by row number, under which the rows add up to a contradiction."""
+
+    multipliers: dict[int, int]
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A row times ``factor``, which makes it integral, with the scale of its float copy."""
+
+    slopes: tuple[tuple[int, int], ...]
+    constant: int
+    factor: int
+    scale: float
+    strict: bool
+
+
+class System:
+    """Rows over the unknowns of a box, to which rows are added and from which the last are cut.
+
+    Args:
+        box: for each unknown its bounds, low ≤ high, rational. Rows 0 … m−1 say x_k ≥ low_k, rows m
+            … 2m−1 say x_k ≤ high_k; rows that are pushed have the numbers from 2m on.
+    """
+
+    def __init__(self, box: Sequence[tuple[Number, Number]]) -> None:
+        self._unknowns = len(box)
+        # Row −1, kept at place 0 of the table, is t ≤ 1. Columns: the slopes, that of t, constant.
+        self._table = np.zeros((64, self._unknowns + 2))
+        self._table[0, -2:] = -1, 1
+        self._rows: list[_Scaled] = []
+        for k, (low, _) in enumerate(box):
+            self.push(Row({k: 1}, -low))
+        for k, (_, high) in enumerate(box):
+            self.push(Row({k: -1}, high))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def push(self, row: Row) -> None:
+        """Add a row at the end."""
+        numbers = [*row.slopes.values(), row.constant]
+        factor = math.lcm(*(number.denominator for number in numbers))
+        slopes = tuple((k, int(slope * factor)) for k, slope in row.slopes.items())
+        constant = int(row.constant * factor)
+        scale = max((abs(slope) for _, slope in slopes), default=0) or abs(constant) or 1
+        place = len(self._rows) + 1
+        if place == len(self._table):
+            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
+        floats = self._table[place]
+        floats[:] = 0
+        for k, slope in slopes:
+            floats[k] = slope / scale
+        floats[-2:] = -1 if row.strict else 0, constant / scale
+        self._rows.append(_Scaled(slopes, constant, factor, float(scale), row.strict))
+
+    def cut(self, length: int) -> None:
+        """Keep the first ``length`` rows."""
+        del self._rows[length:]
+
+    def decide(self, start: tuple[int, ...] | None = None) -> Point | Contradiction:
+        """A point that satisfies all rows, or multipliers that show that there is none.
+
+        Args:
+            start: the basis of a `Point` that was found when the system had only some first part of
+                its present rows.
+        """
+        corner = (*range(self._unknowns), -1)
+        return self._guess(list(start or corner)) or self._decide_exactly(list(corner))
+
+    # The guess and its check
+
+    def _guess(self, basis: list[int]) -> Point | Contradiction | None:
+        """The dual simplex method in floats; None unless its answer holds exactly."""
+        table = self._table[: len(self._rows) + 1]
+        columns, constants = table[:, :-1], table[:, -1]
+        places = np.array(basis) + 1
+        for _ in range(_PIVOTS + 2 * len(places)):
+            try:
+                inverse = np.linalg.inv(columns[places])
+            except np.linalg.LinAlgError:
+                return None
+            vertex, weights = -inverse @ constants[places], -inverse[-1]
+            if vertex[-1] <= _CLOSE:
+                return self._rounded_multipliers(places, weights)
+            slack = columns @ vertex + constants
+            entering = int(np.argmin(slack))
+            if slack[entering] >= -_CLOSE:
+                at = tuple(_simple(float(value)) for value in vertex[:-1])
+                found = tuple(int(place) - 1 for place in places)
+                return Point(at, found) if self._satisfied(at) else None
+            direction = columns[entering] @ inverse
+            ratios = np.full(len(places), np.inf)
+            np.divide(weights, direction, out=ratios, where=direction > _CLOSE)
+            leaving = int(np.argmin(ratios))
+            if ratios[leaving] == np.inf:
+                ray = np.append(-direction, 1.0)
+                return self._rounded_multipliers(np.append(places, entering), ray)
+            places[leaving] = entering
+        return None
+
+    def _rounded_multipliers(self, places: np.ndarray, weights: np.ndarray) -> Contradiction | None:
+        sizes = {
+            place - 1: weight / self._rows[place - 1].scale
+            for place, weight in zip(places.tolist(), weights.tolist(), strict=True)
+            if place and weight > _CLOSE
+        }
+        largest = max(sizes.values(), default=1.0)
+        return self._contradiction(
+            (number, _simple(size / largest)) for number, size in sizes.items()
+        )
+
+    def _satisfied(self, at: tuple[Fraction, ...]) -> bool:
+        common = math.lcm(*(value.denominator for value in at))
+        scaled = [value.numerator * (common // value.denominator) for value in at]
+        for row in self._rows:
+            slack = row.constant * common
+            for k, slope in row.slopes:
+                slack += slope * scaled[k]
+            if slack < 0 or (row.strict and slack == 0):
+                return False
+        return True
+
+    def _contradiction(self, weights: Iterable[tuple[int, Number]]) -> Contradiction | None:
+        """The weights of the integral rows, as multipliers of the rows; None unless they are."""
+        positive = {number: Fraction(weight) for number, weight in weights if weight > 0}
+        total: dict[int, Number] = {}
+        constant, strict = Fraction(0), False
+        for number, weight in positive.items():
+            row = self._rows[number]
+            constant += weight * row.constant
+            strict = strict or row.strict
+            for k, slope in row.slopes:
+                total[k] = total.get(k, 0) + weight * slope
+        if any(total.values()) or constant > 0 or (constant == 0 and not strict):
+            return None
+        return Contradiction(
+            _integers({n: weight * self._rows[n].factor for n, weight in positive.items()})
+        )
+
+    # Rational arithmetic
+
+    def _decide_exactly(self, basis: list[int]) -> Point | Contradiction:
+        """The dual simplex method in rationals by Bland's rule, from the corner of the box."""
+        last = self._unknowns
+        size = last + 1
+        inverse = [[Fraction(0)] * size for _ in range(size)]
+        for k in range(last):
+            inverse[k][k] = 1 / Fraction(self._rows[k].slopes[0][1])
+        inverse[last][last] = Fraction(-1)
+        while True:
+            constants = [self._rows[number].constant if number >= 0 else 1 for number in basis]
+            vertex = [-sum(map(operator.mul, line, constants), Fraction(0)) for line in inverse]
+            if vertex[last] <= 0:
+                weights = [(n, -w) for n, w in zip(basis, inverse[last], strict=True) if n >= 0]
+                return self._certain(weights)
+            entering = self._first_violated(vertex)
+            if entering is None:
+                return Point(tuple(vertex[:last]), tuple(basis))
+            slopes = [*self._rows[entering].slopes, (last, -int(self._rows[entering].strict))]
+            direction = [
+                sum((slope * inverse[k][i] for k, slope in slopes), Fraction(0))
+                for i in range(size)
+            ]
+            ratios = [
+                (-inverse[last][i] / direction[i], basis[i], i)
+                for i in range(size)
+                if direction[i] > 0
+            ]
+            if not ratios:
+                ray = [(n, -d) for n, d in zip(basis, direction, strict=True) if n >= 0]
+                return self._certain([*ray, (entering, 1)])
+            leaving = min(ratios)[2]
+            for line in inverse:
+                line[leaving] /= direction[leaving]
+                if line[leaving]:
+                    for i, step in enumerate(direction):
+                        if i != leaving and step:
+                            line[i] -= line[leaving] * step
+            basis[leaving] = entering
+
+    def _first_violated(self, vertex: Sequence[Number]) -> int | None:
+        t = vertex[self._unknowns]
+        for number, row in enumerate(self._rows):
+            slack = sum((slope * vertex[k] for k, slope in row.slopes), Fraction(row.constant))
+            if slack < (t if row.strict else 0):
+                return number
+        return None
+
+    def _certain(self, weights: Sequence[tuple[int, Number]]) -> Contradiction:
+        found = self._contradiction(weights)
+        if found is None:
+            raise ArithmeticError(
+                f"the simplex method ended with multipliers {weights} that contradict nothing; "
+                "this is a defect of proofs.farkas: please report the system"
+            )
+        return found
+
+
+def _simple(value: float) -> Fraction:
+    whole = round(value)
+    if abs(value - whole) < _CLOSE:
+        return Fraction(whole)
+    return Fraction(value).limit_denominator(_DENOMINATOR)
+
+
+def _integers(multipliers: dict[int, Fraction]) -> dict[int, int]:
+    """The multipliers up to a positive factor, as integers without common divisor."""
+    common = math.lcm(*(weight.denominator for weight in multipliers.values()))
+    scaled = {number: int(weight * common) for number, weight in multipliers.items()}
+    divisor = math.gcd(*scaled.values())
+    return {number: scaled[number] // divisor for number in sorted(scaled)}

@@ -1,0 +1,298 @@
+"""Proofs: what must be proved is, nothing wrong is, and a proof stands or falls by its check."""
+
+import copy
+import json
+from dataclasses import replace
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+
+import mechkit as mk
+import mechkit.prove.piecewise as piecewise
+from mechkit.catalogue import entries
+from mechkit.properties import PROPERTIES
+from mechkit.prove import GaveUp, Proved, prove
+from mechkit.prove.attempt import Found
+from mechkit.prove.certificate import check, explain, read, to_json
+from mechkit.prove.problem import problems
+from mechkit.replay import margins, negative
+from mechkit.verdict import Certificate, Status
+from tests.rules import first_price, highest, midpoint, order, pay_second, second_price
+
+ENTRIES = entries()
+SECONDS = 60
+
+
+def proved(mechanism, name):
+    attempt = prove(mechanism, PROPERTIES[name], seconds=SECONDS)
+    assert isinstance(attempt, Proved), (name, attempt)
+    return attempt
+
+
+def written(mechanism, name):
+    """The certificate file of a proof, by way of JSON."""
+    attempt = proved(mechanism, name)
+    certificate = Certificate(attempt.method, attempt.domain, attempt.tool, attempt.argument)
+    data = to_json(
+        certificate, name, mechanism, reference="here", digest="0", version=mk.__version__
+    )
+    return json.loads(json.dumps(data))
+
+
+# What must be proved ----------------------------
+
+MUST = [
+    ("second-price", "ic ir critical_payment monotone weak_budget_balance false_name_proof"),
+    ("second-price-reserve", "ic ir critical_payment"),
+    ("uniform-price", "ic ir"),
+    ("posted-price", "ic ir"),
+    ("serial-dictatorship", "ic feasible"),
+    ("mcafee", "ic ir weak_budget_balance"),
+    ("trade-reduction", "ic ir weak_budget_balance"),
+    ("vcg-assignment", "ic ir"),
+    ("clarke-project", "ic"),
+]
+
+
+@pytest.mark.parametrize(("key", "names"), MUST)
+def test_classics_are_proved_for_every_real_type(key, names):
+    mechanism = ENTRIES[key].make()
+    for name in names.split():
+        assert "[0, 1]" in proved(mechanism, name).domain
+
+
+def test_verify_proves_and_says_by_what():
+    report = mk.verify(second_price(), ["ic", "ir"], evaluations=20_000, prove=True)
+    for verdict in report:
+        assert verdict.status is Status.PROVED
+        assert verdict.certificate.tool == "rational arithmetic"
+        assert verdict.certificate.domain == "single item, 3 agents, types in [0, 1]"
+
+
+# Every engine against the truth tables ----------------------------
+
+
+@pytest.mark.parametrize("solvers", [False, True], ids=["trees", "solvers"])
+@pytest.mark.parametrize("key", ENTRIES)
+def test_no_proof_and_no_case_contradicts_a_truth_table(key, solvers, monkeypatch):
+    """Short limits: a cell may stay open on a slow machine, and none may be decided wrongly."""
+    if solvers:
+        monkeypatch.setattr(piecewise, "_by_paths", lambda *a: GaveUp("not asked"))
+    else:
+        monkeypatch.setattr(piecewise, "_by_solvers", lambda *a: GaveUp("not asked"))
+    mechanism, truth = ENTRIES[key].make(), ENTRIES[key].truth
+    for name, holds in truth.items():
+        prop = PROPERTIES[name]
+        attempt = prove(mechanism, prop, seconds=0.5)
+        if isinstance(attempt, Proved):
+            assert holds, (name, attempt.method)
+        elif isinstance(attempt, Found):
+            margin = margins(mechanism, prop, attempt.check, attempt.case)[0]
+            assert negative(margin), (name, margin)
+            assert not holds, name
+
+
+def test_solvers_alone_refute_what_is_faulty(monkeypatch):
+    monkeypatch.setattr(piecewise, "_by_paths", lambda *a: GaveUp("not asked"))
+    for mechanism in (first_price(3), midpoint()):
+        attempt = prove(mechanism, PROPERTIES["ic"], seconds=SECONDS)
+        assert isinstance(attempt, Found)
+
+
+def test_a_case_that_only_a_prover_finds_is_replayed_and_shrunk():
+    """A window of a millionth of the range, at a place that no tactic of the search knows."""
+
+    def pay(bids, allocation):
+        here = (3 * bids > F(1234567, 10**6)) & (3 * bids < F(1234568, 10**6))
+        return allocation * np.where(here, 0, order(bids, 2))
+
+    mechanism = mk.Mechanism(mk.single_item(2), highest, pay, name="needle")
+    options = {"evaluations": 20_000, "seed": 1}
+    assert mk.verify(mechanism, "ic", **options)["ic"].status is Status.UNREFUTED
+    verdict = mk.verify(mechanism, "ic", prove=True, **options)["ic"]
+    assert verdict.status is Status.REFUTED
+    assert verdict.counterexample.arithmetic == "exact"
+
+
+# Mutants ----------------------------------------------------------------
+
+
+def shifted(k, reserve, sign, last):
+    """Second price, changed by program: order statistic, reserve, sign, a tie for one agent."""
+
+    def allocate(bids):
+        winner = np.argmax(bids, axis=-1)
+        return (np.arange(bids.shape[-1]) == winner[..., None]) & (bids >= reserve)
+
+    def pay(bids, allocation):
+        price = np.maximum(order(bids, k), reserve) * sign
+        if last:
+            tie = order(bids, 1) == order(bids, 2)
+            price = np.where(tie & (np.arange(bids.shape[-1]) == 1), 0, price)
+        return allocation * price
+
+    name = f"k={k}, reserve={reserve}, sign={sign}, last={last}"
+    return mk.Mechanism(mk.single_item(3, levels=[0, F(1, 2), 1]), allocate, pay, name=name)
+
+
+MUTANTS = [
+    (k, reserve, sign, last)
+    for k in (1, 2, 3)
+    for reserve in (0, F(1, 2), F(2, 3))
+    for sign in (1, -1)
+    for last in (False, True)
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_mutants_agree_with_exhaustion(mutant):
+    """On the grid {0, 1/2, 1} exhaustion decides; a proof for all reals must not contradict it."""
+    discrete = shifted(*mutant)
+    real = replace(discrete, setting=mk.single_item(3))
+    for name in ("ic", "ir", "weak_budget_balance", "critical_payment"):
+        on_grid = prove(discrete, PROPERTIES[name], seconds=SECONDS)
+        everywhere = prove(real, PROPERTIES[name], seconds=SECONDS)
+        assert not isinstance(on_grid, GaveUp)
+        assert not isinstance(everywhere, GaveUp)
+        if isinstance(everywhere, Proved):
+            assert isinstance(on_grid, Proved), (mutant, name)
+
+
+def test_anonymous_off_ties_is_no_reason_to_prove_one_agent_for_all():
+    """The last agent pays nothing on a tie: right for the others, wrong for it alone."""
+
+    def pay(bids, allocation):
+        tie = order(bids, 1) == order(bids, 2)
+        last = np.arange(bids.shape[-1]) == bids.shape[-1] - 1
+        return allocation * np.where(tie & last, 0, order(bids, 2))
+
+    def last_wins_ties(bids):
+        n = bids.shape[-1]
+        winner = n - 1 - np.argmax(bids[..., ::-1], axis=-1)
+        return np.arange(n) == winner[..., None]
+
+    mechanism = mk.Mechanism(mk.single_item(3), last_wins_ties, pay, name="last pays 0 on a tie")
+    assert (
+        mk.verify(mechanism, "anonymous", evaluations=100_000)["anonymous"].counterexample is None
+    )
+    attempt = prove(mechanism, PROPERTIES["ic"], seconds=SECONDS)
+    assert isinstance(attempt, Found)
+    assert attempt.case.who == (2,)
+
+
+# Certificates ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "name"),
+    [
+        (second_price(), "ic"),
+        (second_price(), "adverse_selection_free"),
+        (second_price(3, levels=[0, F(1, 2), 1]), "bic"),
+        (ENTRIES["mcafee"].make(), "weak_budget_balance"),
+    ],
+)
+def test_a_certificate_stands_and_explains_itself(mechanism, name):
+    data = written(mechanism, name)
+    result = check(mechanism, data)
+    assert result.confirmed, result.message
+    text = explain(data)
+    assert PROPERTIES[name].statement in text
+    assert data["domain"] in text
+
+
+def tampered(data, how):
+    changed = copy.deepcopy(data)
+    parts = changed["argument"]["parts"]
+    if how == "a part left out":
+        parts.pop()
+    elif how == "parts exchanged":
+        parts[0], parts[1] = parts[1], parts[0]
+    elif how == "a tree of another agent":
+        parts[0]["trees"] = parts[1]["trees"]
+    elif how == "a node left out":
+        parts[0]["trees"][0].pop()
+    elif how == "no tree":
+        parts[0]["trees"] = []
+    elif how == "another property":
+        changed["property"] = "non_bossy"
+    elif how == "unknown kind":
+        changed["argument"]["kind"] = "trust me"
+    elif how == "coalition":
+        changed["argument"]["coalition"] = 1
+    return changed
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "a part left out",
+        "parts exchanged",
+        "a tree of another agent",
+        "a node left out",
+        "no tree",
+        "another property",
+        "unknown kind",
+        "coalition",
+    ],
+)
+def test_a_certificate_that_was_tampered_with_is_rejected(how):
+    data = written(second_price(), "ic")
+    assert check(second_price(), data).confirmed
+    assert not check(second_price(), tampered(data, how)).confirmed
+
+
+def test_a_certificate_of_another_mechanism_is_rejected():
+    data = written(second_price(), "ic")
+    assert not check(first_price(), data).confirmed
+    assert not check(second_price(4), data).confirmed
+    text = written(second_price(), "adverse_selection_free")
+    reserve = ENTRIES["second-price-reserve"].make()
+    assert not check(reserve, text).confirmed
+
+
+def test_a_text_that_asks_something_easier_is_rejected():
+    data = written(second_price(), "adverse_selection_free")
+    part = data["argument"]["parts"][0]
+    part["texts"] = [part["texts"][0].replace("(check-sat)", "(assert false)\n(check-sat)")]
+    result = check(second_price(), data)
+    assert not result.confirmed
+    assert "not the question" in result.message
+
+
+def test_files_that_are_no_certificates(tmp_path):
+    path = tmp_path / "x.json"
+    for text, expected in [("{", "not a JSON file"), ("{}", "expected format")]:
+        path.write_text(text)
+        with pytest.raises(mk.InputError, match=expected):
+            read(path)
+    with pytest.raises(mk.InputError, match="no such file"):
+        read(tmp_path / "y.json")
+
+
+# Problems ----------------------------------------------------------------
+
+
+def test_every_agent_and_every_check_is_a_problem():
+    who = [p.who for p in problems(second_price(4), PROPERTIES["ic"])]
+    assert who == [(0,), (1,), (2,), (3,)]
+    pairs = problems(second_price(4), PROPERTIES["group_ic"], coalition=3)
+    assert len(pairs) == 6 + 4
+    both = problems(second_price(3), PROPERTIES["revenue_monotone"])
+    assert {p.family for p in both} == {"deviation", "newcomer"}
+
+
+def test_expectations_over_continuous_priors_are_not_proved():
+    attempt = prove(second_price(), PROPERTIES["bic"], seconds=1)
+    assert isinstance(attempt, GaveUp)
+    assert "continuous prior" in attempt.reason
+
+
+def test_an_opaque_rule_is_unknown_and_says_why():
+    mechanism = mk.Mechanism(
+        mk.single_item(2), highest, lambda b, x: pay_second(b, x) * np.sinc(b * 0), name="opaque"
+    )
+    verdict = mk.verify(mechanism, "ic", evaluations=20_000, prove=True)["ic"]
+    assert verdict.status is Status.UNREFUTED
+    assert any("not proved" in note and "sinc" in note for note in verdict.effort.notes)
