@@ -4,7 +4,8 @@
   against a hand-written NumPy loop over the same rule on the same batches of profiles, in turns;
 - one example at a time: the same property as a plain Hypothesis test;
 - workers: the same search on 1 and on 2 threads;
-- size: cost against n from 2 to 1,000 agents; memory of a 1,000-agent run in a fresh process.
+- size: cost against n from 2 to 1,000 agents; memory of a 1,000-agent run in a fresh process;
+- proofs: seconds to prove `ic` against n, for five mechanisms.
 
     python -m benchmarks [--json FILE] [--quick]
 """
@@ -30,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 import mechkit as mk
+from benchmarks.proofs import against_agents, proof_table
 from mechkit import search
 from mechkit.sampling import Sampler
 
@@ -193,6 +195,7 @@ def main() -> None:
     by_workers = workers(int(30e6 * share))
     sizes = against_size(0.5 * share)
     big = thousand_agents()
+    proofs = against_agents(30.0 * share)
 
     table = Table("second price, n = 5, ic", "evaluations/s", title="Search throughput, one core")
     table.add_row(
@@ -228,6 +231,7 @@ def main() -> None:
         f"{big['evaluations']:,} evaluations in {big['seconds']:.1f} s, "
         f"peak {big['peak_mib']:.0f} MiB (target < 1,024)"
     )
+    console.print(proof_table(proofs))
     if options.json:
         record = {
             "python": platform.python_version(),
@@ -238,6 +242,7 @@ def main() -> None:
             "workers": by_workers,
             "sizes": sizes,
             "thousand_agents": big,
+            "proofs": proofs,
         }
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

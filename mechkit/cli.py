@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,7 @@ from mechkit.errors import InputError
 from mechkit.terminal import Commands, aside, file_name, progress, put, put_json, save_report
 
 if TYPE_CHECKING:
-    from mechkit.sources import Source
-    from mechkit.verdict import Report
+    pass
 
 # Options ------------------------------------------------------------------------------------------
 
@@ -132,6 +130,7 @@ def verify(
     with 2 if the input is wrong. "Unrefuted" says that a search found nothing, never that a
     property holds.
     """
+    from mechkit import rechecks
     from mechkit.properties import select
     from mechkit.report import as_json, render, short_of
     from mechkit.sources import load
@@ -164,7 +163,7 @@ def verify(
         put(render(report, setting))
     sys.stdout.flush()
     if save is not None:
-        proofs = certificates(report, source) if prove else {}
+        proofs = rechecks.certificates(report, source) if prove else {}
         files = save_report(save, file_name(source.reference), data, proofs)
         tell_saved(files, quiet=json_)
     if require is not None and (missing := short_of(report, require)):
@@ -172,25 +171,6 @@ def verify(
         click.echo(f"short of --require {require}: {names}", err=True)
         return 1
     return 0 if report.ok else 1
-
-
-def certificates(report: Report, source: Source) -> dict[str, Any]:
-    """The certificate files of a report's proofs, by property."""
-    from mechkit import __version__
-    from mechkit.prove.certificate import to_json
-
-    return {
-        v.property: to_json(
-            v.certificate,
-            v.property,
-            source.mechanism,
-            reference=source.reference,
-            digest=source.digest,
-            version=__version__,
-        )
-        for v in report
-        if v.certificate is not None
-    }
 
 
 def tell_saved(files: list[Path], *, quiet: bool) -> None:
@@ -252,12 +232,12 @@ def show(name: str, json_: bool) -> int:
     A mechanism with its setting, rules and truth table; a property with its statement, source and
     margin; the story of a witness file; the argument of a certificate in words.
     """
-    from mechkit import exhibit
+    from mechkit import exhibit, rechecks
     from mechkit.catalogue import entries
     from mechkit.properties import PROPERTIES
     from mechkit.sources import file_of, load
 
-    if name.endswith(".json") and is_certificate(Path(name)):
+    if name.endswith(".json") and rechecks.is_certificate(Path(name)):
         from mechkit.prove import certificate
 
         data = certificate.read(Path(name))
@@ -267,7 +247,7 @@ def show(name: str, json_: bool) -> int:
             click.echo(certificate.explain(data))
         return 0
     if name.endswith(".json"):
-        return replayed(Path(name), None, json_, told=True)
+        return rechecks.replayed(Path(name), None, json_, told=True)
     if name in PROPERTIES:
         prop = PROPERTIES[name]
         if json_:
@@ -319,125 +299,11 @@ def replay(witness: Path, mechanism: str | None, json_: bool) -> int:
     Exits with 0 if the property still fails (or is proved) as stated, with 1 if not, with 2 if the
     file cannot be read or does not fit the mechanism.
     """
-    if is_certificate(witness):
-        return rechecked(witness, mechanism, json_)
-    return replayed(witness, mechanism, json_)
+    from mechkit import rechecks
 
-
-def is_certificate(path: Path) -> bool:
-    """Whether a file says that it is a certificate; what cannot be read is left to others."""
-    from mechkit.prove.certificate import FORMAT
-
-    try:
-        return FORMAT in path.read_text(encoding="utf-8")[:400]
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def rechecked(path: Path, reference: str | None, json_: bool) -> int:
-    """Check a certificate and say what that rests on."""
-    from mechkit.prove import certificate
-    from mechkit.sources import load
-
-    data = certificate.read(path)
-    stated = data["mechanism"].get("reference")
-    if reference is None and not isinstance(stated, str):
-        raise InputError(
-            f"{path} does not say where its mechanism is: give --mechanism FILE.py:NAME"
-        )
-    with aside(), progress(f"checking {path.name}"):
-        source = load(reference or stated)
-        if data["mechanism"].get("sha256") != source.digest:
-            result = certificate.Checked(
-                False,
-                f"{source.reference} has changed since (its SHA-256 differs): prove it again",
-            )
-        else:
-            result = certificate.check(source.mechanism, data)
-    if json_:
-        put_json(
-            {
-                "format": "mechkit-replay/1",
-                "confirmed": result.confirmed,
-                "message": result.message,
-                "property": data["property"],
-                "mechanism": source.reference,
-            }
-        )
-    else:
-        word = "confirmed" if result.confirmed else "rejected"
-        click.echo(f"{word}: {source.mechanism.name}, {data['property']}: {result.message}.")
-    return 0 if result.confirmed else 1
-
-
-def replayed(path: Path, reference: str | None, json_: bool, *, told: bool = False) -> int:
-    """Replay and print; told: for the story's sake, so that only unreadable files are failures."""
-    from mechkit import witness
-    from mechkit.sources import load
-
-    data = witness.read(path)
-    stated = data["mechanism"].get("reference")
-    if reference is None and not isinstance(stated, str):
-        raise InputError(
-            f"{path} does not say where its mechanism is: give --mechanism FILE.py:NAME"
-        )
-    with aside():
-        source = load(reference or stated)
-        result = witness.replay(source.mechanism, data)
-    changed = data["mechanism"].get("sha256") != source.digest
-    if json_:
-        put_json(replay_json(data, source, result, changed))
-    else:
-        put_replayed(path, data, source, result, changed)
-    return 0 if result.confirmed or told else 1
-
-
-def replay_json(
-    data: Mapping[str, Any], source: Source, result: Any, changed: bool
-) -> dict[str, Any]:
-    from mechkit.story import story
-    from mechkit.verdict import fraction_text
-
-    found = result.counterexample
-    return {
-        "format": "mechkit-replay/1",
-        "confirmed": result.confirmed,
-        "message": result.message,
-        "property": data["property"],
-        "mechanism": source.reference,
-        "source_changed": changed,
-        "arithmetic": result.arithmetic,
-        "margin": None if result.margin is None else fraction_text(result.margin),
-        "story": None if found is None else story(found, source.mechanism.setting),
-    }
-
-
-def put_replayed(
-    path: Path, data: Mapping[str, Any], source: Source, result: Any, changed: bool
-) -> None:
-    from rich.text import Text
-
-    from mechkit.report import panel
-    from mechkit.story import tell
-
-    if changed:
-        click.echo(
-            f"warning: {source.reference} is not what the witness was saved from (its SHA-256 "
-            "differs): replayed against what is there now",
-            err=True,
-        )
-    if (found := result.counterexample) is not None:
-        put(panel([data["property"]], tell(found, source.mechanism.setting)))
-    how = {"exact": "in exact arithmetic", "interval": "with enclosures"}
-    if result.confirmed:
-        text = Text.assemble(
-            ("confirmed", "bold red"),
-            f" {how.get(result.arithmetic, 'in floats')}: {source.mechanism.name} fails "
-            f"{data['property']}.",
-        )
-    else:
-        text = Text.assemble(("not confirmed", "bold yellow"), f": {result.message}.")
-    put(text)
+    if rechecks.is_certificate(witness):
+        return rechecks.rechecked(witness, mechanism, json_)
+    return rechecks.replayed(witness, mechanism, json_)
 
 
 # init ---------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ UNINSTALLED = ("tests", "benchmarks")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
+    ("rechecks",),
     ("__init__",),
     ("audit", "testing", "report", "exhibit"),
     ("story", "witness", "sources"),

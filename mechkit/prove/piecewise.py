@@ -35,6 +35,7 @@ def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: in
     deadline = time.monotonic() + seconds
     parts: list[dict[str, Any]] = []
     tools: list[str] = []
+    why = ""
     todo = problems(mechanism, prop, coalition)
     if len(todo) > PROBLEMS:
         return GaveUp(f"{len(todo)} cases of who deviates, more than {PROBLEMS}")
@@ -42,7 +43,10 @@ def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: in
         left = deadline - time.monotonic()
         if left <= 0:
             return GaveUp(f"the time limit of {seconds:g} s is reached")
-        answer = _by_paths(problem, min(left, max(1.0, 0.3 * seconds)))
+        # What was too large to write out for one agent is too large for the next.
+        answer: tuple[dict[str, Any], list[str]] | Found | GaveUp = GaveUp(why)
+        if not why:
+            answer = _by_paths(problem, min(left, max(1.0, 0.2 * seconds)))
         if isinstance(answer, GaveUp):
             why = answer.reason
             answer = _by_solvers(problem, max(0.5, deadline - time.monotonic()))
