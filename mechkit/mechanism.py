@@ -23,7 +23,7 @@ from mechkit import settings as s
 from mechkit.errors import InputError, MechkitError, RuleError, require
 from mechkit.lazy import lazy
 from mechkit.settings import Array, Public, Setting
-from proofs import exact
+from proofs import Unsupported, exact, signals
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +222,7 @@ def play(mechanism: Mechanism, reports: Array, public: Public | None = None) -> 
 def _rules(mechanism: Mechanism, reports: Array, public: Public) -> tuple[Array, Array]:
     reports = _shield(reports)
     more = {"public": public} if mechanism.setting.public else {}
+    before = signals()
     try:
         if mechanism.outcome is not None:
             result = mechanism.outcome(reports, **more)
@@ -244,6 +245,11 @@ def _rules(mechanism: Mechanism, reports: Array, public: Public) -> tuple[Array,
     allocation = _checked(mechanism, allocation, (batch, *setting.allocation_shape), "allocation")
     payments = _checked(mechanism, payments, (batch, setting.agents), "payments")
     if not isinstance(reports, np.ndarray):
+        if signals() != before:
+            raise Unsupported(
+                f"{mechanism.name}: the rule caught an error of the arithmetic that it was run in, "
+                "and went on with what it does not do on floats; do not catch errors there"
+            )
         # A rule may return a constant: it joins the arithmetic of the reports.
         allocation, payments = (exact(x, algebra=reports.algebra) for x in (allocation, payments))
     return allocation, payments

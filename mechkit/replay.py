@@ -120,6 +120,19 @@ def _margins(
 def _tie_free(
     mechanism: Mechanism, prop: Property, check: int, case: Case
 ) -> Fraction | Interval | None:
+    margin, tied = margin_and_tie(mechanism, prop, check, case)
+    if tied:
+        return Fraction(0)
+    if negative(margin) and not robust(mechanism, prop, check, case):
+        return Fraction(0)
+    return margin
+
+
+def margin_and_tie(
+    mechanism: Mechanism, prop: Property, check: int, case: Case
+) -> tuple[Fraction | Interval | None, bool]:
+    """The margin of a one-row case, and whether the rules compare numbers that tie to the first
+    order, a report with a constant included."""
     algebra = Ties()
     lifted = Case(
         case.family, case.who, {k: exact(a, algebra=algebra) for k, a in case.arrays.items()}
@@ -127,17 +140,13 @@ def _tie_free(
     try:
         # Only what the rules compare counts: the margin's own comparisons come afterwards.
         _ = d.view(mechanism, lifted).played
-        if algebra.tied:
-            return Fraction(0)
-        margin = _margins(mechanism, prop, check, case, exact)[0]
-        if negative(margin) and not _robust(mechanism, prop, check, case):
-            return Fraction(0)
-        return margin
+        tied = algebra.tied
+        return _margins(mechanism, prop, check, case, exact)[0], tied
     except Undecided:
-        return None
+        return None, False
 
 
-def _robust(mechanism: Mechanism, prop: Property, check: int, case: Case) -> bool:
+def robust(mechanism: Mechanism, prop: Property, check: int, case: Case) -> bool:
     """Whether a violation survives small exact changes of the types.
 
     A tie of numbers that are equal to the first order, (x − y)² and 0, does not. Levels are left on

@@ -20,7 +20,7 @@ import numpy as np
 from mechkit.errors import InputError, require
 from mechkit.lazy import lazy
 from mechkit.priors import Prior, sampler
-from mechkit.spaces import Space, contains
+from mechkit.spaces import Space, contains, grid
 from proofs import simplest
 
 Array = Any
@@ -179,6 +179,11 @@ class Setting:
                 "high, or truncate the prior"
             )
         return types
+
+    def grid(self, points: int = 5) -> list[np.ndarray]:
+        """For each agent all of its types on a grid, as Fractions (k, *coordinates): every level,
+        and `points` equally spaced values of a continuous coordinate, the bounds included."""
+        return [grid(self.types, agent, points) for agent in range(self.agents)]
 
     def feasible(self, allocation: Array, *, tolerance: float = 1e-9) -> np.ndarray:
         """Which allocations of a batch are feasible, bool (batch,)."""

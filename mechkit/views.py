@@ -197,7 +197,7 @@ class Scaling(View):
             return contains(space, values(scaled))
         if space.levels is not None or space.constraints is not None:
             raise TypeError("whether a scaled bid of unknown size is a bid is not decided here")
-        ok = (scaled >= space.low_float) & (scaled <= space.high_float)
+        ok = (scaled >= space.low) & (scaled <= space.high)
         return np.all(np.reshape(ok, (ok.shape[0], -1)), axis=-1)
 
     @lazy

@@ -28,7 +28,7 @@ from proofs.arrays import FUNCTIONS, UFUNCS, Array
 from proofs.checker import Rejected, check, from_json, to_json
 from proofs.concrete import Exact
 from proofs.conversion import arithmetic, exact, values
-from proofs.errors import Undecided, UndefinedNumber, Unsupported
+from proofs.errors import Undecided, UndefinedNumber, Unsupported, signals
 from proofs.evaluation import assignment, evaluate
 from proofs.interval import Interval, precision
 from proofs.paths import GaveUp, Proof, Violation, explore
@@ -67,6 +67,7 @@ __all__ = [
     "from_json",
     "handled",
     "precision",
+    "signals",
     "simplest",
     "simplest_between",
     "smtlib",

@@ -25,7 +25,7 @@ from typing import Any
 
 from proofs.algebra import Algebra, Kind, Term
 from proofs.concrete import Exact
-from proofs.errors import user_line
+from proofs.errors import Signal, user_line
 from proofs.terms import Infinity, Undefined, undefined
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
 Number = Fraction | int
 
 
-class NotLinear(ArithmeticError):
+class NotLinear(Signal, ArithmeticError):
     """A number that is not piecewise linear in the unknowns was needed."""
 
 

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from proofs.errors import unsupported
+from proofs.errors import unraised, unsupported
 from proofs.interval import Interval
 from proofs.rationals import simplest
 from proofs.terms import Infinity, Undefined, infinity, undefined
@@ -162,6 +162,7 @@ class Algebra(ABC):
         """Insist on a condition without which an operation has no meaning (an index in range)."""
         if not self.decide(condition):
             raise error
+        unraised(error)
 
     # Primitives on terms
 

@@ -34,6 +34,7 @@ import numpy as np
 from proofs.algebra import Algebra
 from proofs.arrays import Array, algebra_of, lift
 from proofs.concrete import Exact
+from proofs.errors import Signal
 from proofs.terms import Undefined
 
 __all__ = ["Rejected", "check", "from_json", "to_json"]
@@ -42,7 +43,7 @@ __all__ = ["Rejected", "check", "from_json", "to_json"]
 _OPEN = Undefined("a number that the branch leaves open, or that is not linear,", nan=None)
 
 
-class Rejected(ValueError):
+class Rejected(Signal, ValueError):
     """The tree proves nothing about this program, this box and these constraints."""
 
 

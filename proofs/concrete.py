@@ -16,7 +16,7 @@ import numpy as np
 
 from proofs import interval
 from proofs.algebra import Algebra, Kind, Term
-from proofs.errors import Undecided
+from proofs.errors import Undecided, handled
 from proofs.interval import Interval
 from proofs.terms import Infinity, Undefined, infinity, undefined
 
@@ -258,6 +258,7 @@ class Exact(Algebra):
         try:
             return extreme(row)
         except Undecided:
+            handled()
             # Which term is the extreme one is open, its value is enclosed all the same.
             return _enclosure(extreme, row)
 
@@ -276,6 +277,7 @@ class Exact(Algebra):
         try:
             return sorted(row)
         except Undecided:
+            handled()
             lows, highs = sorted(map(_low, row)), sorted(map(_high, row))
             return [_interval(low, high) for low, high in zip(lows, highs, strict=True)]
 
@@ -289,6 +291,7 @@ def _over_zero(a: Term) -> Undefined:
     try:
         return undefined("division by zero", nan=bool(a == 0))
     except Undecided:
+        handled()
         return undefined("division by zero", nan=None)
 
 

@@ -29,7 +29,7 @@ from proofs.affine import Affine, NotLinear, Number, Paths, constant, needed, sl
 from proofs.algebra import Term
 from proofs.arrays import Array, algebra_of, lift
 from proofs.conversion import exact, values
-from proofs.errors import Undecided, UndefinedNumber, Unsupported
+from proofs.errors import Signal, Undecided, UndefinedNumber, Unsupported
 from proofs.farkas import Contradiction, Point, Row, System
 from proofs.terms import Undefined
 
@@ -79,7 +79,7 @@ class GaveUp:
     leaves: int
 
 
-class _Stopped(Exception):
+class _Stopped(Signal, Exception):
     """The search has to give up, for the reason that it carries."""
 
 

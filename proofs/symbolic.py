@@ -26,7 +26,7 @@ import numpy as np
 from proofs.algebra import Algebra, Kind, Term
 from proofs.arrays import Array
 from proofs.concrete import Exact
-from proofs.errors import UndefinedNumber, Unsupported, unsupported, user_line
+from proofs.errors import UndefinedNumber, Unsupported, unraised, unsupported, user_line
 from proofs.integers import Integers, is_integer
 from proofs.interval import Interval
 from proofs.nodes import And, Bool, Linear, Node, Not, Real, Select, Sign
@@ -103,8 +103,11 @@ class Symbolic(Algebra):
     def require(self, condition: Term, error: Exception) -> None:
         if condition is False:
             raise error
+        unraised(error)
         if condition is not True:
-            self.obligations.append(Obligation(condition, type(error)(f"{user_line()}: {error}")))
+            later = type(error)(f"{user_line()}: {error}")
+            unraised(later)
+            self.obligations.append(Obligation(condition, later))
 
     def cast(self, term: Term, old: Kind, new: Kind) -> Term:
         if old == new or isinstance(term, Undefined):

@@ -296,3 +296,111 @@ def test_an_opaque_rule_is_unknown_and_says_why():
     verdict = mk.verify(mechanism, "ic", evaluations=20_000, prove=True)["ic"]
     assert verdict.status is Status.UNREFUTED
     assert any("not proved" in note and "sinc" in note for note in verdict.effort.notes)
+
+
+# What must not be proved ----------------------------------------------------------------
+
+
+def product_price(bids, allocation, *, public=None):
+    return allocation * bids * bids
+
+
+def test_a_lottery_with_the_name_of_a_slot_hides_nothing():
+    """Its draws are not types: the rule is refuted, not proved for none."""
+    lottery = mk.Lottery(draws=[0, 1], every=True)
+    setting = mk.single_item(2).with_public(types=lottery)
+    rule = mk.Mechanism(setting, lambda b, *, public: highest(b), product_price)
+    assert not isinstance(prove(rule, PROPERTIES["ic"], seconds=SECONDS), Proved)
+
+
+def test_a_rule_that_catches_the_errors_of_the_arithmetic_is_not_proved():
+    """On floats the winner pays 1/2 more at one bid; elsewhere there is no square root."""
+
+    def pay(bids, allocation):
+        try:
+            extra = np.where(np.abs(np.sqrt(bids[:, :1]) - 0.1234567) < 1e-10, 0.5, 0)
+        except Exception:
+            extra = 0 * bids[:, :1]
+        return allocation * (order(bids, 2) + extra)
+
+    rule = mk.Mechanism(mk.single_item(2), highest, pay)
+    assert isinstance(prove(rule, PROPERTIES["ir"], seconds=SECONDS), GaveUp)
+
+
+def test_a_dictator_by_table_is_not_anonymous():
+    table = np.array([0.0, 1.0])
+
+    def allocate(bids):
+        levels = table[bids.astype(int)]
+        return np.stack([levels[:, 0], 0 * levels[:, 0]], axis=1)
+
+    rule = mk.Mechanism(mk.single_item(2, levels=[0, 1]), allocate, lambda b, x: b * 0)
+    assert not isinstance(prove(rule, PROPERTIES["anonymous"], seconds=SECONDS), Proved)
+
+
+def test_integers_that_wrap_on_floats_are_noticed():
+    def pay(bids, allocation):
+        wrapped = (bids > 0.5).astype(np.uint8) - np.uint8(1)
+        return allocation * order(bids, 2) + (wrapped > 100) * 1
+
+    rule = mk.Mechanism(mk.single_item(2), highest, pay)
+    assert not isinstance(prove(rule, PROPERTIES["ir"], seconds=SECONDS), Proved)
+
+
+def test_an_empty_type_space_proves_nothing():
+    t = F(1, 2)
+    setting = mk.Setting(
+        name="nobody",
+        types=mk.box(1, 1, constraints=([[1], [-1]], [t, -t - F(1, 10**12)])),
+        allocation_shape=(1,),
+        value=lambda types, allocation: types[..., 0] * allocation,
+        slack=lambda allocation: allocation * 1,
+        prior=lambda rng, batch: np.full((batch, 1, 1), 0.5),
+    )
+    rule = mk.Mechanism(setting, lambda b: b[..., 0] * 0 + 1, lambda b, x: x * b[..., 0] + 5)
+    attempt = prove(rule, PROPERTIES["ir"], seconds=SECONDS)
+    assert isinstance(attempt, GaveUp)
+    assert "everything would hold" in attempt.reason
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("domain", "single item, 3 agents, types in [-1000, 1000]"),
+        ("method", "theorem"),
+        ("tool", "a friend"),
+    ],
+)
+def test_what_a_certificate_says_of_itself_is_checked(field, value):
+    data = written(second_price(), "ic")
+    assert not check(second_price(), data | {field: value}).confirmed
+    finite = second_price(2, levels=[0, 1])
+    assert not check(finite, written(finite, "ic") | {field: value}).confirmed
+
+
+def test_the_size_of_coalitions_is_part_of_the_claim():
+    attempt = prove(second_price(), PROPERTIES["group_ic"], seconds=SECONDS, coalition=3)
+    assert isinstance(attempt, Proved)
+    assert "coalitions of up to 3" in attempt.domain
+    pairs = written(second_price(), "group_ic")
+    assert "coalitions of up to 2" in pairs["domain"]
+    assert check(second_price(), pairs).confirmed
+    pairs["domain"] = pairs["domain"].replace("up to 2", "up to 3")
+    assert not check(second_price(), pairs).confirmed
+
+
+def test_exhaustion_gives_up_where_the_rule_fails():
+    opaque = mk.Mechanism(
+        mk.single_item(2, levels=[0, 1]), highest, lambda b, x: pay_second(b, x) * np.sinc(b * 0)
+    )
+    assert isinstance(prove(opaque, PROPERTIES["ic"], seconds=SECONDS), GaveUp)
+
+    def two_only(bids):
+        if bids.shape[-1] != 2:
+            raise ValueError("two agents")
+        return highest(bids)
+
+    pair = mk.Mechanism(mk.single_item(2, levels=[0, 1]), two_only, pay_second)
+    report = mk.verify(pair, ["ic", "revenue_monotone"], evaluations=20_000, prove=True)
+    assert report["ic"].status is Status.PROVED
+    assert report["revenue_monotone"].status is not Status.PROVED

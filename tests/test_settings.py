@@ -203,3 +203,10 @@ def test_reports_live_in_their_own_space() -> None:
     plain = bare()
     assert plain.report_space is plain.types
     assert truth(setting, np.array([[1.0, 2.0]]), {}).tolist() == [[[1, 1], [2, 2]]]
+
+
+def test_a_grid_lists_every_agents_types():
+    columns = mk.single_item(2, low=[0, 1], high=[1, 3]).grid(3)
+    assert [column.tolist() for column in columns] == [[0, F(1, 2), 1], [1, 2, 3]]
+    falling = mk.multi_unit(1, 2, 2).grid(2)[0].tolist()
+    assert falling == [[0, 0], [1, 0], [1, 1]]

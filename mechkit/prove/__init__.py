@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+
+from mechkit import deviations as d
+from mechkit.errors import RuleTimeout
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import exhaust
 from mechkit.prove.piecewise import prove as prove_piecewise
+from mechkit.prove.problem import inhabited
 from mechkit.replay import margins, negative
+from mechkit.sampling import Sampler
+from mechkit.spaces import repair
+from mechkit.views import Case
+from proofs import Undecided, exact, values
 
 __all__ = ["Attempt", "Found", "GaveUp", "Proved", "prove"]
 
@@ -24,6 +33,19 @@ def prove(
 ) -> Attempt:
     """Prove a property, find a case that violates it, or say why neither was possible."""
     deadline = time.monotonic() + seconds
+    if not inhabited(mechanism):
+        return GaveUp("no type meets the constraints: everything would hold")
+    attempt = _first(mechanism, prop, deadline, coalition)
+    if isinstance(attempt, Proved) and (why := arithmetics_differ(mechanism)) is not None:
+        return GaveUp(why)
+    # Ties are in the domain of the provers; a property claimed away from them does not fail there.
+    tied = prop.tie_free and isinstance(attempt, Found)
+    if tied and not negative(margins(mechanism, prop, attempt.check, attempt.case)[0]):  # type: ignore[union-attr]
+        return GaveUp("it fails at a tie, where it is not claimed; away from ties no proof")
+    return attempt
+
+
+def _first(mechanism: Mechanism, prop: Property, deadline: float, coalition: int) -> Attempt:
     if mechanism.setting.types.finite and mechanism.setting.report_space.finite:
         attempt = exhaust(mechanism, prop, deadline=deadline, coalition=coalition)
         if not isinstance(attempt, GaveUp):
@@ -31,9 +53,50 @@ def prove(
     if any(check.family == "interim" for check in prop.checks(mechanism.setting)):
         return GaveUp("an expectation over a continuous prior")
     left = max(0.5, deadline - time.monotonic())
-    attempt = prove_piecewise(mechanism, prop, seconds=left, coalition=coalition)
-    # Ties are in the domain of the provers; a property claimed away from them does not fail there.
-    tied = prop.tie_free and isinstance(attempt, Found)
-    if tied and not negative(margins(mechanism, prop, attempt.check, attempt.case)[0]):  # type: ignore[union-attr]
-        return GaveUp("it fails at a tie, where it is not claimed; away from ties no proof")
-    return attempt
+    return prove_piecewise(mechanism, prop, seconds=left, coalition=coalition)
+
+
+ROWS, QUARTERS = 64, 4
+
+
+def arithmetics_differ(mechanism: Mechanism) -> str | None:
+    """Where the rules do something else on floats than in rationals, on profiles full of ties.
+
+    An unstable sort, integers that wrap around, or a rule that asks what it is run on: what is
+    proved of the rationals would then not hold of the floats that the rule is used with.
+    """
+    setting = mechanism.setting
+    rng, space = np.random.default_rng(5), setting.types
+    steps = rng.integers(0, QUARTERS + 1, size=(ROWS, *space.shape))
+    types = space.low_float + space.span * steps / QUARTERS
+    types = repair(space, types)
+    slots = d.FAMILIES["profile"].slots(mechanism, ())
+    shared = Sampler(mechanism).publics(slots, rng, ROWS)
+    floats = {"types": types, **shared}
+    exactly = {key: exact(array) for key, array in floats.items()}
+    views = [d.view(mechanism, Case("profile", (), arrays)) for arrays in (floats, exactly)]
+    with np.errstate(all="ignore"):
+        try:
+            pairs = [
+                (
+                    np.asarray(getattr(views[0].before, what), dtype=float),
+                    values(exact(getattr(views[1].before, what))),
+                )
+                for what in ("allocation", "payments")
+            ]
+        except Undecided:
+            return None
+        except (RuleTimeout, MemoryError):
+            raise
+        except Exception as error:
+            return f"the rule does not run in rationals: {type(error).__name__}: {error}"
+    for left, right in pairs:
+        gap = np.abs(left - right.astype(float)).reshape(ROWS, -1).max(axis=-1)
+        scale = max(1.0, float(np.abs(left).max(initial=0.0)))
+        if (gap > 1e-6 * scale).any():
+            reports = np.asarray(views[0].reports)[int(np.argmax(gap))].tolist()
+            return (
+                "the rule does something else on floats than in rationals, at the reports "
+                f"{reports}; sort stably, use plain integers, do not ask what the reports are"
+            )
+    return None

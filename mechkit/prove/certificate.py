@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,8 +26,8 @@ from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
 from mechkit.prove.attempt import Proved
 from mechkit.prove.exhaustive import exhaust
-from mechkit.prove.piecewise import CHOICES, question
-from mechkit.prove.problem import Problem, problems
+from mechkit.prove.piecewise import CHOICES, domain, leaves, method, question
+from mechkit.prove.problem import Problem, inhabited, problems
 from mechkit.verdict import Certificate
 from proofs import checker, smt
 from proofs.smtlib import smtlib
@@ -97,14 +98,25 @@ def check(mechanism: Mechanism, data: Mapping[str, Any], *, seconds: float = 60.
     coalition = argument.get("coalition")
     if not isinstance(coalition, int) or isinstance(coalition, bool) or coalition < 2:
         return Checked(False, "the argument does not say how large coalitions are")
+    if not inhabited(mechanism):
+        return Checked(False, "no type meets the constraints: everything would hold")
+    stated = (data["method"], data["domain"], data["tool"])
     if argument.get("kind") == "exhaustive":
         again = exhaust(mechanism, prop, deadline=None, coalition=coalition)
-        if isinstance(again, Proved) and again.argument == argument:
+        same = isinstance(again, Proved) and again.argument == argument
+        if (
+            isinstance(again, Proved)
+            and same
+            and stated == (again.method, again.domain, again.tool)
+        ):
             return Checked(True, f"all {argument['cases']} cases were played again")
         return Checked(False, f"playing all cases again gives {type(again).__name__}")
     if argument.get("kind") != "problems" or not isinstance(argument.get("parts"), list):
         return Checked(False, "the argument is of no known kind")
     todo, parts = problems(mechanism, prop, coalition), argument["parts"]
+    expected = domain(mechanism, prop, coalition)
+    if data["domain"] != expected:
+        return Checked(False, f"the domain is {expected!r}, not {data['domain']!r}")
     if len(todo) != len(parts):
         return Checked(False, f"{len(parts)} parts for {len(todo)} problems: some are left out")
     solvers: set[str] = set()
@@ -123,6 +135,11 @@ def check(mechanism: Mechanism, data: Mapping[str, Any], *, seconds: float = 60.
             return Checked(False, f"{problem.family} {problem.who}: {error}")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             return Checked(False, f"a part that cannot be read: {type(error).__name__}: {error}")
+    if data["method"] != method(parts):
+        return Checked(False, f"the method is {method(parts)!r}, not {data['method']!r}")
+    tool = r"(z3|cvc5) [\w.]+(, (z3|cvc5) [\w.]+)*" if solvers else "rational arithmetic"
+    if not re.fullmatch(tool, str(data["tool"])):
+        return Checked(False, f"the tool is not {data['tool']!r}")
     if solvers:
         return Checked(True, f"asked again: {', '.join(sorted(solvers))}")
     return Checked(True, "every case was checked in rationals, without a solver")
@@ -133,13 +150,15 @@ def _check_trees(problem: Problem, trees: Any) -> None:
     boxes = list(problem.boxes(CHOICES))
     if not isinstance(trees, list) or len(trees) != len(boxes):
         raise checker.Rejected(f"trees for {len(boxes)} choices of the discrete types are missing")
+    if not leaves(trees):
+        raise checker.Rejected("no type meets the constraints")
     for box, tree in zip(boxes, trees, strict=True):
         checker.check(problem.margins, box, (rows, bounds) if rows else None, tree)
 
 
 def _check_texts(problem: Problem, texts: Any, seconds: float) -> set[str]:
     draws = list(problem.draws())
-    if not isinstance(texts, list) or len(texts) != len(draws):
+    if not isinstance(texts, list) or len(texts) != len(draws) or not texts:
         raise checker.Rejected(f"texts for {len(draws)} draws are missing")
     return {
         tool
@@ -187,10 +206,10 @@ def explain(data: Mapping[str, Any]) -> str:
         "each the rule is run on unknown reports."
     )
     if trees:
-        leaves = sum(part.get("leaves", 0) for part in trees)
+        cases = sum(leaves(part["trees"]) for part in trees)
         lines.append(
             f"Written out: {len(trees)}. The rule is followed through every answer to its own "
-            f"comparisons, {leaves} cases in all. In each it is linear, and positive multiples of "
+            f"comparisons, {cases} cases in all. In each it is linear, and positive multiples of "
             "the inequalities of that case, added up, contradict a negative margin (Farkas 1902). "
             "The multipliers are in the file; checking them takes additions of fractions only."
         )

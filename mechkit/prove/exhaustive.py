@@ -14,10 +14,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from mechkit import deviations as d
+from mechkit.errors import RuleTimeout
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
-from mechkit.replay import margins, negative
+from mechkit.replay import margin_and_tie, margins, negative, robust
 from mechkit.spaces import grid
 from mechkit.views import Case
 
@@ -46,30 +47,64 @@ def exhaust(
             if total > MOST:
                 return GaveUp(f"more than {MOST} cases to play")
             plans.append((k, check.family, who, axes))
-    for k, family_name, who, axes in plans:
-        for case in _cases(mechanism, family_name, who, axes):
-            if deadline is not None and time.monotonic() > deadline:
-                return GaveUp("the time ran out")
-            for row, margin in enumerate(margins(mechanism, prop, k, case)):
-                below = negative(margin)
-                if below is None:
-                    return GaveUp("an enclosure of exp, log or a root leaves a sign open")
-                if below:
-                    return Found(k, case.rows(slice(row, row + 1)))
+    if not total:
+        return GaveUp("there is no case at all")
+    try:
+        for k, family_name, who, axes in plans:
+            for case in _cases(mechanism, family_name, who, axes):
+                if deadline is not None and time.monotonic() > deadline:
+                    return GaveUp("the time ran out")
+                if (ended := _played(mechanism, prop, k, case)) is not None:
+                    return ended
+    except (RuleTimeout, MemoryError):
+        raise
+    except Exception as error:
+        # The rule has no exact counterpart, or serves its own number of agents only.
+        return GaveUp(f"{type(error).__name__}: {error}")
     return Proved(
         method="exhaustion",
-        domain=f"{setting.name}, {_values(mechanism)}",
+        domain=domain(mechanism, prop, coalition),
         tool="rational arithmetic",
         argument={"kind": "exhaustive", "cases": total, "coalition": coalition},
     )
 
 
-def _values(mechanism: Mechanism) -> str:
+def domain(mechanism: Mechanism, prop: Property, coalition: int) -> str:
+    """The domain of a proof by exhaustion in words."""
     space = mechanism.setting.types
     assert space.levels is not None
     sets = {level for level in space.levels if level is not None}
     shown = [f"{{{', '.join(str(v) for v in level)}}}" for level in sorted(sets)]
-    return f"types in {' × '.join(shown)}"
+    return (
+        f"{mechanism.setting.name}, types in {' × '.join(shown)}{sizes(prop, mechanism, coalition)}"
+    )
+
+
+def sizes(prop: Property, mechanism: Mechanism, coalition: int) -> str:
+    """How large coalitions are, for properties that speak of them."""
+    checks = prop.checks(mechanism.setting)
+    if not any(check.family == "coalition" for check in checks):
+        return ""
+    return f", coalitions of up to {min(coalition, mechanism.setting.agents)}"
+
+
+def _played(mechanism: Mechanism, prop: Property, check: int, case: Case) -> Attempt | None:
+    """What ends the proof in these cases: a violation, or a sign that stays open."""
+    if prop.tie_free:
+        rows = [case.rows(slice(k, k + 1)) for k in range(case.batch)]
+        found = [margin_and_tie(mechanism, prop, check, row) for row in rows]
+    else:
+        found = [(margin, False) for margin in margins(mechanism, prop, check, case)]
+    for row, (margin, tied) in enumerate(found):
+        below = negative(margin)
+        if below is None:
+            return GaveUp("an enclosure of exp, log or a root leaves a sign open")
+        if below:
+            one = case.rows(slice(row, row + 1))
+            if tied or (prop.tie_free and not robust(mechanism, prop, check, one)):
+                return GaveUp("it fails at what may be a tie, where it is not claimed")
+            return Found(check, one)
+    return None
 
 
 def _cases(

@@ -18,6 +18,7 @@ from mechkit.deviations import FACTORS
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
+from mechkit.prove.exhaustive import sizes
 from mechkit.prove.problem import Problem, problems
 from mechkit.views import Case
 from proofs import checker, exact, paths, smt
@@ -60,16 +61,27 @@ def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: in
         )
         tools += [tool for tool in used if tool not in tools]
     trees = all(part["kind"] == "tree" for part in parts)
-    leaves = sum(part.get("leaves", 0) for part in parts)
     return Proved(
-        method=f"case splits, checked ({leaves} cases)" if trees else "smt",
-        domain=domain(mechanism, prop),
+        method=method(parts),
+        domain=domain(mechanism, prop, coalition),
         tool="rational arithmetic" if trees else ", ".join(tools),
         argument={"kind": "problems", "coalition": coalition, "parts": parts},
     )
 
 
-def domain(mechanism: Mechanism, prop: Property) -> str:
+def method(parts: list[dict[str, Any]]) -> str:
+    """What a proof in these parts is called."""
+    if any(part["kind"] != "tree" for part in parts):
+        return "smt"
+    return f"case splits, checked ({sum(leaves(part['trees']) for part in parts)} cases)"
+
+
+def leaves(trees: Any) -> int:
+    """How many cases some trees end in."""
+    return sum(node[0] == "so" for tree in trees for node in tree)
+
+
+def domain(mechanism: Mechanism, prop: Property, coalition: int) -> str:
     """The domain of a proof in words."""
     space = mechanism.setting.types
     text = f"{mechanism.setting.name}, types in [{space.low.min()}, {space.high.max()}]"
@@ -79,7 +91,7 @@ def domain(mechanism: Mechanism, prop: Property) -> str:
         text += ", with linear constraints"
     if any(check.family == "scaling" for check in prop.checks(mechanism.setting)):
         text += f", factors in [{FACTORS.low[0]}, {FACTORS.high[0]}]"
-    return text
+    return text + sizes(prop, mechanism, coalition)
 
 
 def _by_paths(
@@ -89,7 +101,6 @@ def _by_paths(
     rows, bounds = problem.constraints()
     constraints = (rows, bounds) if rows else None
     trees: list[Any] = []
-    leaves = 0
     try:
         boxes = list(problem.boxes(CHOICES))
     except ValueError as error:
@@ -100,7 +111,7 @@ def _by_paths(
             return GaveUp("written-out case splits took too long")
         try:
             result = paths.explore(
-                problem.margins, box, constraints, leaves=LEAVES - leaves, seconds=left
+                problem.margins, box, constraints, leaves=LEAVES - leaves(trees), seconds=left
             )
         except Exception as error:
             # The rule has no meaning on linear forms: a table look-up, an opaque function.
@@ -109,10 +120,14 @@ def _by_paths(
             return GaveUp(result.reason)
         if isinstance(result, paths.Violation):
             return Found(problem.check, _point(problem, result.point))
-        checker.check(problem.margins, box, constraints, result.tree)
+        try:
+            checker.check(problem.margins, box, constraints, result.tree)
+        except checker.Rejected as error:
+            return GaveUp(f"the checker rejects what the prover wrote: {error}")
         trees.append(result.tree)
-        leaves += result.leaves
-    return {"kind": "tree", "leaves": leaves, "trees": trees}, []
+    if not leaves(trees):
+        return GaveUp("no type meets the constraints")
+    return {"kind": "tree", "trees": trees}, []
 
 
 def _point(problem: Problem, point: Any) -> Case:
@@ -168,4 +183,6 @@ def _by_solvers(
             return Found(problem.check, _point(problem, evaluate(unknowns, decision.model)))
         texts.append(decision.text)
         tools += [tool for tool in decision.tools if tool not in tools]
+    if not texts:
+        return GaveUp("there is nothing to ask")
     return {"kind": "smt", "texts": texts}, tools

@@ -19,6 +19,7 @@ from mechkit import deviations as d
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.settings import Lottery
+from mechkit.spaces import Space, contains
 from mechkit.views import Case, Slot
 
 Level = tuple[Fraction, ...] | None
@@ -84,7 +85,8 @@ class Problem:
 
     def draws(self) -> Iterator[dict[int, Fraction]]:
         """Every choice of the lotteries' draws, by coordinate."""
-        sets = [self.levels[k] or () for k in self.picks]
+        sets = [level for k in self.picks if (level := self.levels[k])]
+        assert len(sets) == len(self.picks)
         for choice in itertools.product(*sets):
             yield dict(zip(self.picks, choice, strict=True))
 
@@ -120,7 +122,8 @@ def problems(mechanism: Mechanism, prop: Property, coalition: int = 2) -> list[P
             levels: list[Level] = []
             picks: list[int] = []
             for key, slot in slots.items():
-                source = mechanism.setting.public.get(key.removeprefix("public."))
+                name = key.removeprefix("public.")
+                source = mechanism.setting.public.get(name) if name != key else None
                 for owner in slot.owners:
                     if isinstance(source, Lottery):
                         picks.append(len(lows))
@@ -142,3 +145,22 @@ def problems(mechanism: Mechanism, prop: Property, coalition: int = 2) -> list[P
                 )
             )
     return found
+
+
+def inhabited(mechanism: Mechanism) -> bool:
+    """Whether every space of the setting has a member, found exactly: else all would hold."""
+    setting = mechanism.setting
+    spaces = [setting.types, setting.report_space]
+    spaces += [source for source in setting.public.values() if isinstance(source, Space)]
+    return all(space.constraints is None or _member(space) for space in spaces)
+
+
+def _member(space: Space) -> bool:
+    inside = space.member if space.levels is not None else space.centre
+    for most in (10, 1000, 10**6, 10**12):
+        exact = np.empty((1, *space.shape), dtype=object)
+        for at, x in np.ndenumerate(inside.reshape(space.shape)):
+            exact[(0, *at)] = Fraction(float(x)).limit_denominator(most)
+        if contains(space, exact).all():
+            return True
+    return False
