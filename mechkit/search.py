@@ -51,8 +51,9 @@ class Piece:
     deadline: float | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[bytes]]:
-        # Rules and settings hold closures and lambdas, which a plain pickle refuses. The deadline
-        # means nothing to another process's clock; it travels as the seconds that are left.
+        # Rules and settings hold closures and lambdas, which a plain pickle refuses. This is how a
+        # piece travels between the processes of the caller's own executor; no file is ever read so.
+        # The deadline means nothing to another clock; it travels as the seconds that are left.
         import cloudpickle
 
         left = None if self.deadline is None else self.deadline - time.monotonic()

@@ -14,6 +14,7 @@ node's parts always have lower numbers.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -47,7 +48,7 @@ NEGATIVE, ZERO, POSITIVE = 1, 2, 4
 _RELATIONS = {NEGATIVE: "<", NEGATIVE | ZERO: "<=", POSITIVE: ">", POSITIVE | ZERO: ">=", ZERO: "="}
 
 
-class Node:
+class Node(ABC):
     """A term. It has no truth value and no order: those are for the algebra."""
 
     __slots__ = ("serial",)
@@ -60,9 +61,9 @@ class Node:
         """The terms that this one is made of, and the conditions that define it."""
         return ()
 
+    @abstractmethod
     def text(self, of: Callable[[Any], str]) -> str:
         """The term in SMT-LIB syntax, where ``of`` gives the text of its parts."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         texts: dict[Node, str] = {}
