@@ -120,8 +120,10 @@ def test_a_disk_that_fills_up_does_not_cost_the_results(tmp_path, monkeypatch):
     assert "not saved: " in page.getvalue()
 
 
-# The run that is killed: the third entry waits until a file tells it to go on.
+# The run that is killed: the third entry waits until a file tells it to go on. Where the tests run
+# in the background, a shell may have told them to ignore Ctrl-C: the script listens again.
 INTERRUPTED = """
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +140,7 @@ def slow(entry):
 
 entries = [slow(e) for e in (FIRST, SECOND, replace(FIRST, key="third"))]
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     result = audited(*entries, save="saved")
     print(result.resumed, result.ok)
 """

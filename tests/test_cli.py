@@ -331,7 +331,9 @@ def test_a_reader_that_goes_away_is_no_refutation(here):
 
 
 def test_an_interrupt_ends_with_130_and_no_trace(here):
-    text = f"import sys\nprint('ready', file=sys.stderr, flush=True)\n{AUCTION}"
+    # Where the tests run in the background, a shell may have told them to ignore Ctrl-C.
+    listen = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    text = f"{listen}print('ready', file=sys.stderr, flush=True)\n{AUCTION}"
     (here / "auction.py").write_text(text, encoding="utf-8")
     process = shell("verify", "auction.py", "--seconds", "60")
     assert process.stderr.readline() == "ready\n"
