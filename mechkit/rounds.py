@@ -277,8 +277,9 @@ class Run:
         """Try to prove what is still open; a case that a prover finds is decided like any other."""
         if self.prove_seconds is None:
             return
-        for k, prop in enumerate(list(self.open.values())):
-            self.report(k / len(self.open), f"proving {prop.name}")
+        todo = list(self.open.values())
+        for k, prop in enumerate(todo):
+            self.report(k / len(todo), f"proving {prop.name}")
             pending = self.local.submit(_quietly, self.attempt, prop, self.prove_seconds)
             try:
                 attempt = pending.result(timeout=4 * self.prove_seconds + 60)

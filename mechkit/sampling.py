@@ -103,11 +103,7 @@ class Sampler:
 
     def profiles(self, rng: np.random.Generator, batch: int) -> np.ndarray:
         """Profiles of true types (batch, agents, *coordinates), one tactic to a stretch."""
-        space = self.setting.types
-        out = np.empty((batch, *space.shape))
-        for rows, tactic in _stretches(batch, self._profile_tactics):
-            out[rows] = tactic(space, rng, rows.stop - rows.start)
-        return repair(space, out)
+        return _spread(self.setting.types, self._profile_tactics, rng, batch)
 
     @lazy
     def _profile_tactics(self) -> list[tuple[float, Callable[..., np.ndarray]]]:
@@ -154,7 +150,7 @@ class Sampler:
             if key == "factor":
                 arrays[key] = _factors(rng, len(types))
             elif key == "others":
-                arrays[key] = self._others(slot, rng, len(types))
+                arrays[key] = _spread(slot.space, PUBLIC_TACTICS, rng, len(types))
             else:
                 cue = types if key in ("cycle", "newcomer") else reports
                 arrays[key] = self.lies(slot, cue, rng, turn)
@@ -167,17 +163,8 @@ class Sampler:
         drawn = {}
         for key, slot in slots.items():
             if key.startswith("public."):
-                points = np.empty((batch, *slot.space.shape))
-                for rows, tactic in _stretches(batch, PUBLIC_TACTICS):
-                    points[rows] = tactic(slot.space, rng, rows.stop - rows.start)
-                drawn[key] = repair(slot.space, points)
+                drawn[key] = _spread(slot.space, PUBLIC_TACTICS, rng, batch)
         return drawn
-
-    def _others(self, slot: Slot, rng: np.random.Generator, batch: int) -> np.ndarray:
-        points = np.empty((batch, *slot.space.shape))
-        for rows, tactic in _stretches(batch, PUBLIC_TACTICS):
-            points[rows] = tactic(slot.space, rng, rows.stop - rows.start)
-        return repair(slot.space, points)
 
     def lies(self, slot: Slot, cue: np.ndarray, rng: np.random.Generator, turn: int) -> np.ndarray:
         """Misreports (batch, k, *coordinates) for the owners of a slot, given a profile.
@@ -247,6 +234,19 @@ def _stretches(batch: int, tactics: list[tuple[float, Any]]) -> Iterator[tuple[s
     for rows, (_, tactic) in zip(cuts, tactics, strict=True):
         if rows.stop > rows.start:
             yield rows, tactic
+
+
+def _spread(
+    space: Space,
+    tactics: list[tuple[float, Callable[..., np.ndarray]]],
+    rng: np.random.Generator,
+    batch: int,
+) -> np.ndarray:
+    """Points of a space (batch, *space.shape), one tactic to a stretch of rows."""
+    points = np.empty((batch, *space.shape))
+    for rows, tactic in _stretches(batch, tactics):
+        points[rows] = tactic(space, rng, rows.stop - rows.start)
+    return repair(space, points)
 
 
 def _units(space: Space) -> list[float]:

@@ -103,7 +103,6 @@ class Found:
     profiles: int = 0
     trades: int = 0
     evaluations: int = 0
-    complete: bool = True
 
 
 def rows_for(mechanism: Mechanism, index: int) -> int:
@@ -222,10 +221,7 @@ class _Judge:
 
     def late(self) -> bool:
         deadline = self.piece.deadline
-        if deadline is not None and time.monotonic() > deadline:
-            self.found.complete = False
-            return True
-        return False
+        return deadline is not None and time.monotonic() > deadline
 
     def start(self, base: View) -> None:
         """Play the truthful profiles and count what was allocated."""

@@ -7,7 +7,6 @@ plays the case again from nothing and compares the sign and the size of the marg
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from mechkit.errors import InputError, MechkitError, require
 from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
 from mechkit.replay import counterexample, float_margin, margins, negative, valid
+from mechkit.saved import read_json
 from mechkit.verdict import Counterexample, fraction_text
 from mechkit.views import Case
 
@@ -81,12 +81,7 @@ class Replayed:
 
 def read(path: Path) -> Mapping[str, Any]:
     """The contents of a witness file; InputError where it is not one."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give a file that `--save` wrote") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not a JSON file: {error}") from None
+    data = read_json(path)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else type(data).__name__
         raise InputError(f"{path}: format {found!r}, expected {FORMAT!r}, as `--save` writes it")

@@ -48,7 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("settings",),
     ("priors",),
     ("spaces",),
-    ("workers", "terminal", "starter", "lazy"),
+    ("workers", "terminal", "starter", "lazy", "saved"),
     ("errors",),
 )
 

@@ -8,6 +8,7 @@ finds is no verdict: it goes through the exact replay like any other.
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 import numpy as np
 
@@ -59,6 +60,7 @@ def _first(mechanism: Mechanism, prop: Property, deadline: float, coalition: int
 ROWS, QUARTERS = 64, 4
 
 
+@lru_cache(maxsize=64)
 def arithmetics_differ(mechanism: Mechanism) -> str | None:
     """Where the rules do something else on floats than in rationals, on profiles full of ties.
 

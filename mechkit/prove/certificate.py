@@ -10,7 +10,6 @@ played again.
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 from collections.abc import Mapping
@@ -21,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from mechkit.errors import InputError, require
+from mechkit.errors import require
 from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
 from mechkit.prove.attempt import Proved
 from mechkit.prove.exhaustive import exhaust
 from mechkit.prove.piecewise import CHOICES, domain, leaves, method, question
 from mechkit.prove.problem import Problem, inhabited, problems
+from mechkit.saved import read_json
 from mechkit.verdict import Certificate
 from proofs import checker, smt
 from proofs.smtlib import smtlib
@@ -63,12 +63,7 @@ def to_json(
 
 def read(path: Path) -> Mapping[str, Any]:
     """The contents of a certificate file; InputError where it is not one."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not a JSON file: {error}") from None
+    data = read_json(path)
     require(
         isinstance(data, dict) and data.get("format") == FORMAT,
         f"{path}: expected format {FORMAT!r}, as `mechkit verify --prove --save` writes it",
