@@ -48,6 +48,7 @@ def is_certificate(path: Path) -> bool:
 def rechecked(path: Path, reference: str | None, json_: bool) -> int:
     """Check a certificate and say what that rests on."""
     from mechkit.prove import certificate
+    from mechkit.prove.attempt import Checked
     from mechkit.sources import load
 
     data = certificate.read(path)
@@ -59,7 +60,7 @@ def rechecked(path: Path, reference: str | None, json_: bool) -> int:
     with aside(), progress(f"checking {path.name}"):
         source = load(reference or stated)
         if data["mechanism"].get("sha256") != source.digest:
-            result = certificate.Checked(
+            result = Checked(
                 False,
                 f"{source.reference} has changed since (its SHA-256 differs): prove it again",
             )

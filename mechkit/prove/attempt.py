@@ -36,3 +36,11 @@ class GaveUp:
 
 
 Attempt = Proved | Found | GaveUp
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Whether a certificate stands, and on what that rests now."""
+
+    confirmed: bool
+    message: str

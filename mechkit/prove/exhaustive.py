@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from mechkit import deviations as d
 from mechkit.errors import RuleTimeout
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
-from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
+from mechkit.prove.attempt import Attempt, Checked, Found, GaveUp, Proved
 from mechkit.replay import margin_and_tie, margins, negative, robust
 from mechkit.spaces import grid
 from mechkit.views import Case
@@ -67,6 +68,28 @@ def exhaust(
         tool="rational arithmetic",
         argument={"kind": "exhaustive", "cases": total, "coalition": coalition},
     )
+
+
+def check(
+    mechanism: Mechanism, prop: Property, data: Mapping[str, Any], *, seconds: float
+) -> Checked:
+    """Play every case again, however long it takes."""
+    argument = data["argument"]
+    again = exhaust(mechanism, prop, deadline=None, coalition=argument["coalition"])
+    stated = (data["method"], data["domain"], data["tool"])
+    if not (isinstance(again, Proved) and again.argument == argument):
+        return Checked(False, f"playing all cases again gives {type(again).__name__}")
+    if stated != (again.method, again.domain, again.tool):
+        return Checked(False, f"it says {stated} of itself, and is {again.domain!r}")
+    return Checked(True, f"all {argument['cases']} cases were played again")
+
+
+def explain(argument: Mapping[str, Any]) -> list[str]:
+    """The argument in words."""
+    return [
+        f"All {argument.get('cases')} cases of the finite type space were played in rationals, "
+        "and the margin was negative in none."
+    ]
 
 
 def domain(mechanism: Mechanism, prop: Property, coalition: int) -> str:

@@ -8,7 +8,9 @@ and the same SMT-LIB text, and the proof says that it rests on them.
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -17,12 +19,13 @@ import numpy as np
 from mechkit.deviations import FACTORS
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
-from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
+from mechkit.prove.attempt import Attempt, Checked, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import sizes
 from mechkit.prove.problem import Problem, problems
 from mechkit.views import Case
 from proofs import checker, exact, paths, smt
 from proofs.evaluation import evaluate
+from proofs.smtlib import smtlib
 from proofs.symbolic import Symbolic, symbols
 
 LEAVES = 400
@@ -186,3 +189,110 @@ def _by_solvers(
     if not texts:
         return GaveUp("there is nothing to ask")
     return {"kind": "smt", "texts": texts}, tools
+
+
+# Checking and explaining ------------------------------------------------------------------------
+
+
+def check(
+    mechanism: Mechanism, prop: Property, data: Mapping[str, Any], *, seconds: float
+) -> Checked:
+    """Build every problem again from the mechanism as it is now, and check what is said of it."""
+    argument = data["argument"]
+    coalition, parts = argument["coalition"], argument.get("parts")
+    if not isinstance(parts, list):
+        return Checked(False, "the argument has no parts")
+    todo, expected = problems(mechanism, prop, coalition), domain(mechanism, prop, coalition)
+    if data["domain"] != expected:
+        return Checked(False, f"the domain is {expected!r}, not {data['domain']!r}")
+    if len(todo) != len(parts):
+        return Checked(False, f"{len(parts)} parts for {len(todo)} problems: some are left out")
+    solvers: set[str] = set()
+    for problem, part in zip(todo, parts, strict=True):
+        try:
+            named = (part["check"], part["family"], tuple(part["who"]))
+            if named != (problem.check, problem.family, problem.who):
+                return Checked(False, f"a part for {named}, expected one for {problem.who}")
+            if part["kind"] == "tree":
+                _check_trees(problem, part["trees"])
+            elif part["kind"] == "smt":
+                solvers |= _check_texts(problem, part["texts"], seconds)
+            else:
+                return Checked(False, f"a part of unknown kind {part['kind']!r}")
+        except checker.Rejected as error:
+            return Checked(False, f"{problem.family} {problem.who}: {error}")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return Checked(False, f"a part that cannot be read: {type(error).__name__}: {error}")
+    if data["method"] != method(parts):
+        return Checked(False, f"the method is {method(parts)!r}, not {data['method']!r}")
+    tool = r"(z3|cvc5) [\w.]+(, (z3|cvc5) [\w.]+)*" if solvers else "rational arithmetic"
+    if not re.fullmatch(tool, str(data["tool"])):
+        return Checked(False, f"the tool is not {data['tool']!r}")
+    if solvers:
+        return Checked(True, f"asked again: {', '.join(sorted(solvers))}")
+    return Checked(True, "every case was checked in rationals, without a solver")
+
+
+def _check_trees(problem: Problem, trees: Any) -> None:
+    rows, bounds = problem.constraints()
+    boxes = list(problem.boxes(CHOICES))
+    if not isinstance(trees, list) or len(trees) != len(boxes):
+        raise checker.Rejected(f"trees for {len(boxes)} choices of the discrete types are missing")
+    if not leaves(trees):
+        raise checker.Rejected("no type meets the constraints")
+    for box, tree in zip(boxes, trees, strict=True):
+        checker.check(problem.margins, box, (rows, bounds) if rows else None, tree)
+
+
+def _check_texts(problem: Problem, texts: Any, seconds: float) -> set[str]:
+    draws = list(problem.draws())
+    if not isinstance(texts, list) or len(texts) != len(draws) or not texts:
+        raise checker.Rejected(f"texts for {len(draws)} draws are missing")
+    return {
+        tool
+        for text, draw in zip(texts, draws, strict=True)
+        for tool in _check_text(problem, draw, text, seconds)
+    }
+
+
+def _check_text(
+    problem: Problem, draws: dict[int, Fraction], text: Any, seconds: float
+) -> set[str]:
+    _, assumptions, claims = question(problem, draws)
+    if text != smtlib(assumptions, claims):
+        raise checker.Rejected("the text is not the question that this mechanism raises")
+    tools = set()
+    for solver in ("cvc5", "z3"):
+        answer = smt.ask(text, solver=solver, seconds=seconds)
+        if answer.status == "sat":
+            raise checker.Rejected(f"{answer.tool} finds a counterexample")
+        if answer.status == "unsat":
+            tools.add(answer.tool)
+    if not tools:
+        raise checker.Rejected("neither solver could confirm the text in time")
+    return tools
+
+
+def explain(argument: Mapping[str, Any]) -> list[str]:
+    """The argument in words."""
+    parts = argument.get("parts", [])
+    trees = [part for part in parts if part.get("kind") == "tree"]
+    lines = [
+        f"Problems: {len(parts)}, one for each choice of who acts (and each part of the claim). In "
+        "each the rule is run on unknown reports."
+    ]
+    if trees:
+        cases = sum(leaves(part["trees"]) for part in trees)
+        lines.append(
+            f"Written out: {len(trees)}. The rule is followed through every answer to its own "
+            f"comparisons, {cases} cases in all. In each it is linear, and positive multiples of "
+            "the inequalities of that case, added up, contradict a negative margin (Farkas 1902). "
+            "The multipliers are in the file; checking them takes additions of fractions only."
+        )
+    if len(trees) < len(parts):
+        lines.append(
+            f"By solvers: {len(parts) - len(trees)}. The cases are too many to write out, or the "
+            "rule multiplies reports; the negated claim is an SMT-LIB text that the solvers named "
+            "above find unsatisfiable. These parts rest on the solvers' word."
+        )
+    return lines
