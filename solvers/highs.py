@@ -1,0 +1,123 @@
+"""Programs handed to HiGHS as matrices, and what it says of them.
+
+HiGHS's termination is read, never its objective alone: a time limit is no optimum. Its dual values
+give the bound (`program.bound`), so a linear program that it calls optimal is optimal by a check of
+ours; for an integer program the bound is HiGHS's own.
+
+Source: Huangfu & Hall, "Parallelizing the dual revised simplex method" (2018).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from solvers.optimum import Status
+from solvers.program import Program, bound, violation
+
+__all__ = ["Solution", "solve"]
+
+FEASIBILITY = 1e-6
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Solution:
+    """x (n,), the value c·x, a bound on every feasible value, and row multipliers y (m,) that show
+    the bound (None for integer programs). basis: HiGHS's, for a warm start."""
+
+    status: Status
+    x: np.ndarray | None
+    value: float | None
+    bound: float
+    y: np.ndarray | None
+    basis: Any = None
+    seconds: float = 0.0
+    note: str = ""
+
+
+def solve(
+    program: Program,
+    *,
+    seconds: float | None = None,
+    basis: Any = None,
+    gap: float = 1e-9,
+    options: dict[str, Any] | None = None,
+) -> Solution:
+    """Solve a program with HiGHS. seconds: a time limit. basis: where to start. gap: relative, for
+    integer programs. options: further HiGHS options by name.
+
+    Raises ImportError where highspy is missing, ValueError for an unknown option.
+    """
+    try:
+        import highspy
+    except ImportError as error:
+        raise ImportError(
+            "highspy is needed for this solver and is not installed; "
+            "install it: pip install 'mechkit-econ[solve]'",
+            name=error.name,
+        ) from error
+    started = time.monotonic()
+    highs = highspy.Highs()
+    chosen = {"output_flag": False, "mip_rel_gap": gap, "mip_abs_gap": 0.0, **(options or {})}
+    if seconds is not None:
+        chosen["time_limit"] = float(seconds)
+    for name, value in chosen.items():
+        if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+            raise ValueError(f"HiGHS takes no option {name} = {value!r}")
+    lp = highspy.HighsLp()
+    matrix = program.matrix
+    lp.num_row_, lp.num_col_ = matrix.shape
+    lp.sense_ = highspy.ObjSense.kMaximize
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.objective, program.low, program.high
+    lp.row_lower_, lp.row_upper_ = program.row_low, program.row_high
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = (
+        matrix.indptr, matrix.indices, matrix.data,
+    )  # fmt: skip
+    integer = bool(program.whole.any())
+    if integer:
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        lp.integrality_ = [kinds[int(w)] for w in program.whole]
+    highs.passModel(lp)
+    if basis is not None:
+        highs.setBasis(basis)
+    highs.run()
+    return _read(highs, program, integer, time.monotonic() - started)
+
+
+def _read(highs: Any, program: Program, integer: bool, seconds: float) -> Solution:
+    import highspy
+
+    said = highs.getModelStatus()
+    note = "" if said == highspy.HighsModelStatus.kOptimal else highs.modelStatusToString(said)
+    ended = {
+        highspy.HighsModelStatus.kInfeasible: Status.INFEASIBLE,
+        highspy.HighsModelStatus.kUnbounded: Status.UNBOUNDED,
+    }.get(said)
+    if ended is not None:
+        nothing = -np.inf if ended is Status.INFEASIBLE else np.inf
+        return Solution(
+            status=ended, x=None, value=None, bound=nothing, y=None, seconds=seconds, note=note
+        )
+    solution, info = highs.getSolution(), highs.getInfo()
+    x = np.array(solution.col_value) if solution.value_valid else None
+    if x is not None and violation(program, x) > FEASIBILITY * max(1.0, np.abs(x).max(initial=0)):
+        x, note = None, note or "the solution breaks a constraint by more than rounding"
+    value = None if x is None else float(program.objective @ x)
+    y = np.array(solution.row_dual) if solution.dual_valid and not integer else None
+    if integer:
+        best = float(info.mip_dual_bound)
+    else:
+        best = np.inf if y is None else bound(program, y)
+    done = said == highspy.HighsModelStatus.kOptimal
+    if value is None:
+        status = Status.UNSOLVED
+    else:
+        status = Status.OPTIMAL if done else Status.FEASIBLE
+    return Solution(
+        status=status, x=x, value=value, bound=best, y=y, basis=None if integer else highs.getBasis(),
+        seconds=seconds, note=note,
+    )  # fmt: skip

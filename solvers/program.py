@@ -1,0 +1,146 @@
+"""Linear and integer programs, and the bound that any row multipliers give.
+
+    maximise c·x   subject to   a ≤ A x ≤ b,   l ≤ x ≤ u   (and x_j whole for some j)
+
+Weak duality: for *every* vector y of row multipliers, with d = c − Aᵀy,
+
+    c·x = y·(A x) + d·x ≤ Σ_i max(a_i y_i, b_i y_i) + Σ_j max(l_j d_j, u_j d_j)
+
+at every feasible x. Nothing is assumed of y, so a solver's dual values certify a bound whatever the
+solver did: computing the right-hand side is the check. In rationals it is exact. The bound is
+infinite where a multiplier leans on a side that is not there.
+
+Source: Dantzig, *Linear Programming and Extensions* (1963), chapter 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+__all__ = ["Program", "bound", "exact_bound", "exact_value", "violation"]
+
+Infinite = float("inf")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Program:
+    """max objective·x subject to row_low ≤ matrix x ≤ row_high, low ≤ x ≤ high, some x_j whole.
+
+    objective (n,), matrix (m, n) sparse, row_low and row_high (m,), low and high (n,), whole: bool
+    (n,). Infinite sides are ±inf. The data count as the rationals that the floats are; `exact`
+    holds rationals that they stand for, where these differ: the objective, and the entries of the
+    matrix in the order of its CSR data.
+
+    Raises ValueError where shapes differ, a number is NaN, or a bound is crossed.
+    """
+
+    objective: np.ndarray
+    matrix: Any
+    row_low: np.ndarray
+    row_high: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    whole: np.ndarray | None = None
+    exact: dict[str, Sequence[Fraction]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        matrix = sparse.csr_array(self.matrix, dtype=float)
+        m, n = matrix.shape
+        object.__setattr__(self, "matrix", matrix)
+        for name, size in (
+            ("objective", n), ("low", n), ("high", n), ("row_low", m), ("row_high", m)
+        ):  # fmt: skip
+            array = np.array(np.broadcast_to(getattr(self, name), (size,)), dtype=float)
+            if np.isnan(array).any():
+                raise ValueError(f"{name} holds NaN at {int(np.argmax(np.isnan(array)))}")
+            object.__setattr__(self, name, array)
+        if not (np.isfinite(self.objective).all() and np.isfinite(matrix.data).all()):
+            raise ValueError("the objective or the matrix holds an infinity; give finite numbers")
+        for low, high, what in ((self.low, self.high, "x"), (self.row_low, self.row_high, "row ")):
+            if (low > high).any():
+                k = int(np.argmax(low > high))
+                raise ValueError(f"{what}{k} lies in [{low[k]}, {high[k]}]: low exceeds high")
+        whole = np.zeros(n, dtype=bool) if self.whole is None else np.asarray(self.whole, bool)
+        object.__setattr__(self, "whole", np.array(np.broadcast_to(whole, (n,))))
+
+
+def violation(program: Program, x: np.ndarray) -> float:
+    """By how much x breaks a constraint at most, 0 if none: rows, bounds, whole numbers."""
+    rows = program.matrix @ x
+    gaps = [
+        program.row_low - rows, rows - program.row_high, program.low - x, x - program.high,
+        np.abs(x - np.round(x))[program.whole],
+    ]  # fmt: skip
+    return float(max(0.0, *(gap.max(initial=0.0) for gap in gaps)))
+
+
+def bound(program: Program, y: np.ndarray) -> float:
+    """The value that row multipliers y (m,) show no feasible x to exceed, up to float rounding.
+
+    Multipliers that lean on a missing side are first taken as 0, which is as good a choice as any.
+    """
+    y = np.array(y, dtype=float)
+    y[(y > 0) & np.isinf(program.row_high) | (y < 0) & np.isinf(program.row_low)] = 0
+    d = program.objective - program.matrix.T @ y
+    return _support(y, program.row_low, program.row_high) + _support(d, program.low, program.high)
+
+
+def _support(slopes: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    sides = np.where(slopes > 0, high, low)
+    used = slopes != 0
+    return float((slopes[used] * sides[used]).sum())
+
+
+def exact_bound(program: Program, y: Sequence[Fraction]) -> Fraction | float:
+    """`bound` in rationals, without rounding; inf where y leans on a missing side."""
+    y = [Fraction(v) for v in y]
+    d = list(_objective(program))
+    for i, j, a in _entries(program):
+        d[j] -= a * y[i]
+    total: Fraction | float = Fraction(0)
+    for slopes, low, high in (
+        (y, program.row_low, program.row_high),
+        (d, program.low, program.high),
+    ):
+        for slope, a, b in zip(slopes, low, high, strict=True):
+            if slope:
+                side = float(b if slope > 0 else a)
+                if np.isinf(side):
+                    return Infinite
+                total += slope * Fraction(side)
+    return total
+
+
+def exact_value(program: Program, x: Sequence[Fraction]) -> Fraction | None:
+    """c·x in rationals where x satisfies every constraint exactly, else None."""
+    x = [Fraction(v) for v in x]
+    rows = [Fraction(0)] * program.matrix.shape[0]
+    for i, j, a in _entries(program):
+        rows[i] += a * x[j]
+    for numbers, low, high in (
+        (rows, program.row_low, program.row_high),
+        (x, program.low, program.high),
+    ):
+        if any(not a <= v <= b for v, a, b in zip(numbers, low, high, strict=True)):
+            return None
+    if any(v.denominator != 1 for v, whole in zip(x, program.whole, strict=True) if whole):
+        return None
+    return sum((c * v for c, v in zip(_objective(program), x, strict=True)), Fraction(0))
+
+
+def _objective(program: Program) -> Sequence[Fraction]:
+    return program.exact.get("objective") or [Fraction(c) for c in program.objective.tolist()]
+
+
+def _entries(program: Program) -> Any:
+    """(row, column, entry) of the matrix, in rationals."""
+    matrix = program.matrix
+    data = program.exact.get("matrix") or map(Fraction, matrix.data.tolist())
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return zip(rows.tolist(), matrix.indices.tolist(), data, strict=True)
