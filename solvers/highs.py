@@ -108,16 +108,17 @@ def _read(highs: Any, program: Program, integer: bool, seconds: float) -> Soluti
         x, note = None, note or "the solution breaks a constraint by more than rounding"
     value = None if x is None else float(program.objective @ x)
     y = np.array(solution.row_dual) if solution.dual_valid and not integer else None
-    if integer:
-        best = float(info.mip_dual_bound)
-    else:
-        best = np.inf if y is None else bound(program, y)
+    relaxed = np.inf if y is None else bound(program, y)
+    best = float(info.mip_dual_bound) if integer else relaxed
     done = said == highspy.HighsModelStatus.kOptimal
-    if value is None:
-        status = Status.UNSOLVED
-    else:
-        status = Status.OPTIMAL if done else Status.FEASIBLE
+    found = Status.OPTIMAL if done else Status.FEASIBLE
     return Solution(
-        status=status, x=x, value=value, bound=best, y=y, basis=None if integer else highs.getBasis(),
-        seconds=seconds, note=note,
-    )  # fmt: skip
+        status=Status.UNSOLVED if value is None else found,
+        x=x,
+        value=value,
+        bound=best,
+        y=y,
+        basis=None if integer else highs.getBasis(),
+        seconds=seconds,
+        note=note,
+    )

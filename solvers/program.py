@@ -46,7 +46,7 @@ class Program:
     row_high: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    whole: np.ndarray | None = None
+    whole: Any = False
     exact: dict[str, Sequence[Fraction]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,8 +66,8 @@ class Program:
             if (low > high).any():
                 k = int(np.argmax(low > high))
                 raise ValueError(f"{what}{k} lies in [{low[k]}, {high[k]}]: low exceeds high")
-        whole = np.zeros(n, dtype=bool) if self.whole is None else np.asarray(self.whole, bool)
-        object.__setattr__(self, "whole", np.array(np.broadcast_to(whole, (n,))))
+        whole = np.array(np.broadcast_to(np.asarray(self.whole, dtype=bool), (n,)))
+        object.__setattr__(self, "whole", whole)
 
 
 def violation(program: Program, x: np.ndarray) -> float:
