@@ -52,14 +52,16 @@ class _Form:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, parts: dict[int, Fraction]) -> None:
+    def __init__(self, parts: dict[int, Fraction | int]) -> None:
         self.parts = parts
 
-    def direction(self) -> tuple[frozenset[tuple[int, Fraction]], Fraction]:
+    def direction(self) -> tuple[frozenset[tuple[int, Fraction | int]], Fraction | int]:
         """The slopes and the constant, divided by the size of the slope of the last unknown."""
         scale = abs(self.parts[max(self.parts)])
-        scaled = {k: part / scale for k, part in self.parts.items()}
-        constant = scaled.pop(-1, Fraction(0))
+        scaled = dict(self.parts)
+        if scale != 1:
+            scaled = {k: Fraction(part) / scale for k, part in scaled.items()}
+        constant = scaled.pop(-1, 0)
         return frozenset(scaled.items()), constant
 
     def __add__(self, other: Any) -> Any:
@@ -84,10 +86,13 @@ def _sum(a: Any, b: Any, times: int | Fraction) -> Any:
     """a + times · b: a form, or a Fraction where the unknowns cancel."""
     if not (isinstance(a, (int, Fraction, _Form)) and isinstance(b, (int, Fraction, _Form))):
         return NotImplemented
-    p, q = (x.parts if isinstance(x, _Form) else {-1: x} for x in (a, b))
-    total = {k: Fraction(p.get(k, 0) + times * q.get(k, 0)) for k in {**p, **q}}
+    if times.denominator == 1:
+        times = times.numerator
+    total = dict(a.parts) if isinstance(a, _Form) else {-1: a}
+    for k, part in (b.parts if isinstance(b, _Form) else {-1: b}).items():
+        total[k] = total.get(k, 0) + times * part
     total = {k: part for k, part in total.items() if part}
-    return _Form(total) if total.keys() - {-1} else total.get(-1, Fraction(0))
+    return _Form(total) if total.keys() - {-1} else Fraction(total.get(-1, 0))
 
 
 Inequality = tuple[Any, bool]  # a form or number that is ≥ 0, or > 0 if True
@@ -98,7 +103,7 @@ class _Branch(Exact):
 
     def __init__(self, rows: Sequence[Inequality]) -> None:
         super().__init__()
-        self.facts: dict[Any, tuple[Fraction, bool]] = {}
+        self.facts: dict[Any, tuple[Fraction | int, bool]] = {}
         for row, strict in rows:
             if isinstance(row, _Form):
                 slopes, constant = row.direction()
@@ -245,7 +250,7 @@ def check(
 def _walk(program: Any, box: Any, constraints: Any, tree: list[list[str]]) -> None:
     x = np.empty(len(box), dtype=object)
     for k, (low, high) in enumerate(box):
-        x[k] = _Form({k: Fraction(1)}) if low != high else Fraction(low)
+        x[k] = _Form({k: 1}) if low != high else Fraction(low)
     rows: list[Inequality] = [(x[k] - low, False) for k, (low, _) in enumerate(box)]
     rows += [(high - x[k], False) for k, (_, high) in enumerate(box)]
     for coefficients, bound in zip(*(constraints or ((), ())), strict=True):
@@ -306,7 +311,7 @@ def _read(text: str) -> Any:
     form: Any = Fraction(constant)
     for term in terms:
         slope, k = term.split(" x")
-        form += _Form({int(k): Fraction(1)}) * Fraction(slope)
+        form += _Form({int(k): 1}) * Fraction(slope)
     return form
 
 

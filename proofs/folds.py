@@ -27,12 +27,14 @@ def along_axis(
 ) -> Array:
     """An operation from rows to rows of the same length, on all rows along an axis."""
     axis = normalize_axis_index(axis, x.ndim)
-    moved = np.moveaxis(x.terms, axis, -1)
+    last = axis == x.ndim - 1
+    moved = x.terms if last else np.moveaxis(x.terms, axis, -1)
     result = np.empty((prod(moved.shape[:-1]), moved.shape[-1]), dtype=object)
     if moved.size:
         for number, row in enumerate(moved.reshape(result.shape).tolist()):
             result[number] = operation(row)
-    return Array(np.moveaxis(result.reshape(moved.shape), -1, axis), kind, x.algebra)
+    result = result.reshape(moved.shape)
+    return Array(result if last else np.moveaxis(result, -1, axis), kind, x.algebra)
 
 
 _NEUTRAL: dict[str, int] = {"total": 0, "product": 1, "every": 1, "some": 0}

@@ -29,7 +29,8 @@ def to_kind(x: Array, kind: Kind) -> Array:
 
 def promote(*arrays: Array, at_least: Kind = "bool") -> tuple[list[Array], Kind]:
     """The arrays in the highest of their kinds."""
-    kind = highest_kind(at_least, *(x.kind for x in arrays))
+    kinds = {at_least, *(x.kind for x in arrays)}
+    kind: Kind = "real" if "real" in kinds else highest_kind(*kinds)
     return [to_kind(x, kind) for x in arrays], kind
 
 
