@@ -31,6 +31,7 @@ from proofs.conversion import arithmetic, exact, values
 from proofs.errors import Undecided, UndefinedNumber, Unsupported, signals
 from proofs.evaluation import assignment, evaluate
 from proofs.interval import Interval, precision
+from proofs.ordering import stable_orders_only
 from proofs.paths import GaveUp, Proof, Violation, explore
 from proofs.rationals import simplest, simplest_between
 from proofs.smt import Answer, Decision, SolversDisagree, ask, decide
@@ -71,6 +72,7 @@ __all__ = [
     "simplest",
     "simplest_between",
     "smtlib",
+    "stable_orders_only",
     "symbols",
     "to_json",
     "values",

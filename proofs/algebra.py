@@ -329,6 +329,10 @@ class Algebra(ABC):
             wires[j] = self.ite(swap, x, y), self.ite(swap, at_x, at_y)
         return [index for _, index in wires]
 
+    def is_order(self, row: list[Term]) -> bool:
+        """Whether a row of terms is known to be a permutation, so that no two are equal."""
+        return False
+
     def points_at(self, index: Term, position: int, length: int) -> Term:
         """Whether an index into an axis of ``length`` means ``position``; −1 is the last."""
         return self.either(self.equal(index, position), self.equal(index, position - length))

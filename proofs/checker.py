@@ -57,10 +57,10 @@ class _Form:
 
     def direction(self) -> tuple[frozenset[tuple[int, Fraction | int]], Fraction | int]:
         """The slopes and the constant, divided by the size of the slope of the last unknown."""
-        scale = abs(self.parts[max(self.parts)])
+        scale = abs(Fraction(self.parts[max(self.parts)]))
         scaled = dict(self.parts)
         if scale != 1:
-            scaled = {k: Fraction(part) / scale for k, part in scaled.items()}
+            scaled = {k: part / scale for k, part in scaled.items()}
         constant = scaled.pop(-1, 0)
         return frozenset(scaled.items()), constant
 

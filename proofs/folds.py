@@ -33,8 +33,8 @@ def along_axis(
     if moved.size:
         for number, row in enumerate(moved.reshape(result.shape).tolist()):
             result[number] = operation(row)
-    result = result.reshape(moved.shape)
-    return Array(result if last else np.moveaxis(result, -1, axis), kind, x.algebra)
+    shaped = result.reshape(moved.shape)
+    return Array(shaped if last else np.moveaxis(shaped, -1, axis), kind, x.algebra)
 
 
 _NEUTRAL: dict[str, int] = {"total": 0, "product": 1, "every": 1, "some": 0}

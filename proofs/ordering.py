@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from proofs.algebra import highest_kind
+from proofs.algebra import Algebra, Term, highest_kind
 from proofs.arrays import Array, algebra_of, implements, lift
 from proofs.errors import unsupported
 from proofs.folds import along_axis, store
 from proofs.ufuncs import choose_between, maximum, minimum, promote, to_kind
 
-__all__: list[str] = []
+__all__ = ["stable_orders_only"]
+
+_stable_only: ContextVar[bool] = ContextVar("stable_only", default=False)
+
+
+@contextmanager
+def stable_orders_only() -> Iterator[None]:
+    """Refuse orders that NumPy leaves to the machine: `np.argsort` of equal numbers, unless stable.
+
+    On rationals every order here is stable. On floats an unstable sort orders equals as the
+    processor's instructions have it, so nothing said of the stable one could be said of the rule.
+    """
+    token = _stable_only.set(True)
+    try:
+        yield
+    finally:
+        _stable_only.reset(token)
+
+
+def _distinct_only(algebra: Algebra) -> Callable[[list[Term]], list[Term]]:
+    def order(row: list[Term]) -> list[Term]:
+        known = all(isinstance(term, int | Fraction) for term in row)
+        if not (algebra.is_order(row) or (known and len(set(row)) == len(row))):
+            raise unsupported(
+                "np.argsort or np.argpartition puts equal numbers in an order that depends on the "
+                "machine",
+                'say which comes first: np.argsort(x, axis=-1, kind="stable")',
+            )
+        return algebra.argsort(row)
+
+    return order
 
 
 @implements(np.sort)
@@ -32,11 +66,15 @@ def sort(
 def argsort(
     a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Array:
-    """Stable whatever ``kind`` is asked for."""
+    """Stable whatever ``kind`` is asked for; see `stable_orders_only`."""
     a = lift(a, algebra_of(a))
     if axis is None:
         a, axis = a.ravel(), -1
-    return along_axis(to_kind(a, highest_kind(a.kind, "int")), axis, a.algebra.argsort, "int")
+    a = to_kind(a, highest_kind(a.kind, "int"))
+    free = _stable_only.get() and not (stable or kind in ("stable", "mergesort"))
+    if free and a.terms.size and a.shape[axis] > 1:
+        return along_axis(a, axis, _distinct_only(a.algebra), "int")
+    return along_axis(a, axis, a.algebra.argsort, "int")
 
 
 @implements(np.partition)
@@ -58,9 +96,10 @@ def argpartition(
 def lexsort(keys: Any, axis: int = -1) -> Array:
     """The stable order by the last key, ties by the one before, and so on."""
     keys = lift(keys, algebra_of(keys))
-    order = argsort(keys[0], axis)
+    order = argsort(keys[0], axis, stable=True)
     for key in list(keys)[1:]:
-        order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis), axis)
+        again = argsort(take_along_axis(key, order, axis), axis, stable=True)
+        order = take_along_axis(order, again, axis)
     return order
 
 
@@ -287,7 +326,7 @@ def unique(
         )
     a = lift(ar, algebra_of(ar))
     flat = a.ravel()
-    order = np.asarray(argsort(flat))
+    order = np.asarray(argsort(flat, stable=True))
     ascending = flat[order]
     first = np.concatenate(
         [[True] * min(1, flat.size), _mask(ascending[1:] != ascending[:-1], "unique")]

@@ -376,6 +376,9 @@ class Symbolic(Algebra):
             cases[i] = self.store.conjunction([*before, *after])
         return self.store.select(cases)
 
+    def is_order(self, row: list[Term]) -> bool:
+        return tuple(row) in self.store.inverse_orders
+
     def argsort(self, row: list[Term]) -> list[Term]:
         known = self.store.inverse_orders.get(tuple(row))
         if known is not None:

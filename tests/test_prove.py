@@ -347,6 +347,24 @@ def test_integers_that_wrap_on_floats_are_noticed():
     assert not isinstance(prove(rule, PROPERTIES["ir"], seconds=SECONDS), Proved)
 
 
+@pytest.mark.parametrize("levels", [None, [0, F(1, 2), 1]], ids=["reals", "levels"])
+@pytest.mark.parametrize("kind", ["stable", None])
+def test_a_rule_whose_ties_the_machine_breaks_is_not_proved(kind, levels):
+    """Who wins a tie then depends on the processor: nothing said of one order holds of the rule."""
+
+    def allocate(bids):
+        order = np.argsort(-bids, axis=-1, kind=kind)
+        return np.argsort(order, axis=-1) < 1
+
+    rule = mk.Mechanism(mk.single_item(3, levels=levels), allocate, pay_second)
+    attempt = prove(rule, PROPERTIES["ic"], seconds=SECONDS)
+    if kind == "stable":
+        assert isinstance(attempt, Proved)
+    else:
+        assert isinstance(attempt, GaveUp)
+        assert 'kind="stable"' in attempt.reason
+
+
 def test_an_empty_type_space_proves_nothing():
     t = F(1, 2)
     setting = mk.Setting(
