@@ -19,6 +19,7 @@ import numpy as np
 from mechkit.deviations import FACTORS
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
+from mechkit.prove import symmetry
 from mechkit.prove.attempt import Attempt, Checked, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import sizes
 from mechkit.prove.problem import Problem, problems
@@ -34,13 +35,64 @@ CHOICES = 64
 PROBLEMS = 400
 
 
+Parts = list[dict[str, Any]]
+
+
 def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: int = 2) -> Attempt:
-    """Prove a property for every real type, each `who` in turn, or find a counterexample."""
+    """Prove a property for every real type, each `who` in turn, or find a counterexample.
+
+    One agent stands for others where `symmetry` can show that the mechanism treats them alike.
+    """
     deadline = time.monotonic() + seconds
-    parts: list[dict[str, Any]] = []
+    todo = problems(mechanism, prop, coalition)
+    groups = symmetry.candidates(mechanism, prop, todo)
+    first = symmetry.representatives(todo, groups)
+    answer = _solved(first, deadline, seconds)
+    if not isinstance(answer, tuple):
+        return answer
+    parts, tools = answer
+    alike: list[symmetry.Group] = []
+    grounds: Parts = []
+    for group in groups:
+        asked = symmetry.relabellings(mechanism, prop, [group])
+        # Two sides of one rule are often the same terms: solvers then see it at once.
+        shown = _solved(asked, min(deadline, time.monotonic() + 0.3 * seconds), seconds, 0.25)
+        if isinstance(shown, tuple):
+            alike.append(group)
+            grounds += shown[0]
+            tools = [*tools, *(tool for tool in shown[1] if tool not in tools)]
+    if len(alike) < len(groups):
+        # Somebody is not like the others: its own problems come in turn.
+        needed = symmetry.representatives(todo, alike)
+        answer = _solved([p for p in needed if p not in first], deadline, seconds)
+        if not isinstance(answer, tuple):
+            return answer
+        written = {id(p): part for p, part in zip(first, parts, strict=True)}
+        rest = iter(answer[0])
+        parts = [written.get(id(p)) or next(rest) for p in needed]
+        tools = [*tools, *(tool for tool in answer[1] if tool not in tools)]
+    parts = [*parts, *grounds]
+    trees = all(part["kind"] == "tree" for part in parts)
+    argument: dict[str, Any] = {"kind": "problems", "coalition": coalition, "parts": parts}
+    if alike:
+        argument["alike"] = [list(group) for group in alike]
+    return Proved(
+        method=method(parts, alike),
+        domain=domain(mechanism, prop, coalition),
+        tool="rational arithmetic" if trees else ", ".join(tools),
+        argument=argument,
+    )
+
+
+def _solved(
+    todo: list[Problem], deadline: float, seconds: float, share: float = 1.0
+) -> tuple[Parts, list[str]] | Found | GaveUp:
+    """The parts of a proof of every problem, and the solvers on whose word they rest.
+
+    share: of the time that is usually given to writing a problem out."""
+    parts: Parts = []
     tools: list[str] = []
     why = ""
-    todo = problems(mechanism, prop, coalition)
     if len(todo) > PROBLEMS:
         return GaveUp(f"{len(todo)} cases of who deviates, more than {PROBLEMS}")
     for problem in todo:
@@ -50,7 +102,7 @@ def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: in
         # What was too large to write out for one agent is too large for the next.
         answer: tuple[dict[str, Any], list[str]] | Found | GaveUp = GaveUp(why)
         if not why:
-            answer = _by_paths(problem, min(left, max(1.0, 0.2 * seconds)))
+            answer = _by_paths(problem, min(left, share * max(1.0, 0.2 * seconds)))
         if isinstance(answer, GaveUp):
             why = answer.reason
             answer = _by_solvers(problem, max(0.5, deadline - time.monotonic()))
@@ -63,20 +115,15 @@ def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: in
             {"check": problem.check, "family": problem.family, "who": list(problem.who), **part}
         )
         tools += [tool for tool in used if tool not in tools]
-    trees = all(part["kind"] == "tree" for part in parts)
-    return Proved(
-        method=method(parts),
-        domain=domain(mechanism, prop, coalition),
-        tool="rational arithmetic" if trees else ", ".join(tools),
-        argument={"kind": "problems", "coalition": coalition, "parts": parts},
-    )
+    return parts, tools
 
 
-def method(parts: list[dict[str, Any]]) -> str:
-    """What a proof in these parts is called."""
-    if any(part["kind"] != "tree" for part in parts):
-        return "smt"
-    return f"case splits, checked ({sum(leaves(part['trees']) for part in parts)} cases)"
+def method(parts: Parts, alike: Any) -> str:
+    """What a proof in these parts is called; alike: the groups for which one agent stands."""
+    text = "smt"
+    if all(part["kind"] == "tree" for part in parts):
+        text = f"case splits, checked ({sum(leaves(part['trees']) for part in parts)} cases)"
+    return f"{text}; one agent for its role, proved alike" if alike else text
 
 
 def leaves(trees: Any) -> int:
@@ -199,10 +246,17 @@ def check(
 ) -> Checked:
     """Build every problem again from the mechanism as it is now, and check what is said of it."""
     argument = data["argument"]
-    coalition, parts = argument["coalition"], argument.get("parts")
+    coalition, parts, alike = (argument.get(key) for key in ("coalition", "parts", "alike"))
     if not isinstance(parts, list):
         return Checked(False, "the argument has no parts")
     todo, expected = problems(mechanism, prop, coalition), domain(mechanism, prop, coalition)
+    if alike is not None:
+        shown = symmetry.interchangeable(mechanism, prop)
+        groups = [g for g in shown if isinstance(alike, list) and list(g) in alike]
+        if alike != [list(g) for g in groups]:
+            return Checked(False, f"the agents of {alike} cannot stand for one another")
+        todo = symmetry.representatives(todo, groups)
+        todo += symmetry.relabellings(mechanism, prop, groups)
     if data["domain"] != expected:
         return Checked(False, f"the domain is {expected!r}, not {data['domain']!r}")
     if len(todo) != len(parts):
@@ -223,8 +277,8 @@ def check(
             return Checked(False, f"{problem.family} {problem.who}: {error}")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             return Checked(False, f"a part that cannot be read: {type(error).__name__}: {error}")
-    if data["method"] != method(parts):
-        return Checked(False, f"the method is {method(parts)!r}, not {data['method']!r}")
+    if data["method"] != method(parts, alike):
+        return Checked(False, f"the method is {method(parts, alike)!r}, not {data['method']!r}")
     tool = r"(z3|cvc5) [\w.]+(, (z3|cvc5) [\w.]+)*" if solvers else "rational arithmetic"
     if not re.fullmatch(tool, str(data["tool"])):
         return Checked(False, f"the tool is not {data['tool']!r}")
@@ -295,4 +349,4 @@ def explain(argument: Mapping[str, Any]) -> list[str]:
             "rule multiplies reports; the negated claim is an SMT-LIB text that the solvers named "
             "above find unsatisfiable. These parts rest on the solvers' word."
         )
-    return lines
+    return lines + symmetry.explain(argument.get("alike", []))
