@@ -315,6 +315,21 @@ def test_a_certificate_carries_the_ground_and_says_so():
     assert "ties included" in text
 
 
+def test_equal_terms_need_no_solver_and_are_compared_again():
+    """Ten agents have too many cases to write out, and both sides are the same terms."""
+    mechanism = ends_at_half(10)
+    data = written(mechanism, "ic")
+    kinds = [part["kind"] for part in data["argument"]["parts"]]
+    assert kinds == ["tree", "terms", "terms"]
+    assert data["tool"] == "rational arithmetic"
+    assert "By equal terms: 2" in explain(data)
+    result = check(mechanism, data)
+    assert result.confirmed, result.message
+    assert not check(ends_at_half(10, faulty=9), data).confirmed
+    data["argument"]["parts"][0] = {**data["argument"]["parts"][0], "kind": "terms"}
+    assert not check(mechanism, data).confirmed
+
+
 def tampered(data, how):
     changed = copy.deepcopy(data)
     argument = changed["argument"]
@@ -368,9 +383,9 @@ def test_random_rules_agree_with_the_proof_of_everybody(monkeypatch):
     """Rules drawn at random, symmetric or with one agent treated otherwise."""
     rng = np.random.default_rng(3)
     seen = set()
-    for _ in range(12):
+    for _ in range(8):
         price, fee = (F(int(k), 4) for k in rng.integers(0, 4, 2))
-        odd, by_bid = int(rng.integers(0, 8)), bool(rng.integers(0, 2))
+        odd, by_bid = int(rng.integers(0, 7)), bool(rng.integers(0, 2))
 
         def pay(bids, allocation, price=price, fee=fee, odd=odd, by_bid=by_bid):
             own = np.arange(bids.shape[-1]) == odd
@@ -380,8 +395,8 @@ def test_random_rules_agree_with_the_proof_of_everybody(monkeypatch):
         def allocate(bids, price=price):
             return bids >= price
 
-        mechanism = mk.Mechanism(mk.multi_unit(5, 5), allocate, pay)
-        for name in ("ic", "monotone"):
+        mechanism = mk.Mechanism(mk.multi_unit(4, 4), allocate, pay)
+        for name in ("ic",):
             quick = attempted(mechanism, name)
             with monkeypatch.context() as patch:
                 patch.setattr(symmetry, "candidates", lambda *a: [])

@@ -26,7 +26,7 @@ from mechkit.prove.problem import Problem, problems
 from mechkit.views import Case
 from proofs import checker, exact, paths, smt
 from proofs.evaluation import evaluate
-from proofs.smtlib import smtlib
+from proofs.smtlib import gathered, smtlib
 from proofs.symbolic import Symbolic, symbols
 
 LEAVES = 400
@@ -54,9 +54,9 @@ def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: in
     alike: list[symmetry.Group] = []
     grounds: Parts = []
     for group in groups:
-        asked = symmetry.relabellings(mechanism, prop, [group])
-        # Two sides of one rule are often the same terms: solvers then see it at once.
-        shown = _solved(asked, min(deadline, time.monotonic() + 0.3 * seconds), seconds, 0.25)
+        owed = symmetry.relabellings(mechanism, prop, [group])
+        # Two sides of one rule are often the same terms, however many cases it has.
+        shown = _solved(owed, min(deadline, time.monotonic() + 0.3 * seconds), seconds, 0.25)
         if isinstance(shown, tuple):
             alike.append(group)
             grounds += shown[0]
@@ -72,14 +72,14 @@ def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: in
         parts = [written.get(id(p)) or next(rest) for p in needed]
         tools = [*tools, *(tool for tool in answer[1] if tool not in tools)]
     parts = [*parts, *grounds]
-    trees = all(part["kind"] == "tree" for part in parts)
+    asked = any(part["kind"] == "smt" for part in parts)
     argument: dict[str, Any] = {"kind": "problems", "coalition": coalition, "parts": parts}
     if alike:
         argument["alike"] = [list(group) for group in alike]
     return Proved(
         method=method(parts, alike),
         domain=domain(mechanism, prop, coalition),
-        tool="rational arithmetic" if trees else ", ".join(tools),
+        tool=", ".join(tools) if asked else "rational arithmetic",
         argument=argument,
     )
 
@@ -120,9 +120,10 @@ def _solved(
 
 def method(parts: Parts, alike: Any) -> str:
     """What a proof in these parts is called; alike: the groups for which one agent stands."""
-    text = "smt"
-    if all(part["kind"] == "tree" for part in parts):
-        text = f"case splits, checked ({sum(leaves(part['trees']) for part in parts)} cases)"
+    trees = [part["trees"] for part in parts if part["kind"] == "tree"]
+    text = f"case splits, checked ({sum(map(leaves, trees))} cases)" if trees else "equal terms"
+    if any(part["kind"] == "smt" for part in parts):
+        text = "smt"
     return f"{text}; one agent for its role, proved alike" if alike else text
 
 
@@ -214,12 +215,17 @@ def _by_solvers(
     deadline = time.monotonic() + seconds
     texts: list[str] = []
     tools: list[str] = []
+    evident = True
     for draws in problem.draws():
         left = deadline - time.monotonic()
         if left <= 0:
             return GaveUp("the time ran out")
         try:
             unknowns, assumptions, claims = question(problem, draws)
+            if evident and _evident(claims):
+                texts.append(smtlib(assumptions, claims))
+                continue
+            evident = False
             decision = smt.decide(assumptions, claims, seconds=left)
         except smt.SolversDisagree:
             raise
@@ -235,7 +241,14 @@ def _by_solvers(
         tools += [tool for tool in decision.tools if tool not in tools]
     if not texts:
         return GaveUp("there is nothing to ask")
+    if evident:
+        return {"kind": "terms"}, []
     return {"kind": "smt", "texts": texts}, tools
+
+
+def _evident(claims: Any) -> bool:
+    """Whether the claims, and that they are defined, come out true as the terms are built."""
+    return all(condition is True for condition in gathered(claims))
 
 
 # Checking and explaining ------------------------------------------------------------------------
@@ -271,6 +284,9 @@ def check(
                 _check_trees(problem, part["trees"])
             elif part["kind"] == "smt":
                 solvers |= _check_texts(problem, part["texts"], seconds)
+            elif part["kind"] == "terms":
+                if not all(_evident(question(problem, draws)[2]) for draws in problem.draws()):
+                    return Checked(False, f"{problem.family} {problem.who}: the terms differ")
             else:
                 return Checked(False, f"a part of unknown kind {part['kind']!r}")
         except checker.Rejected as error:
@@ -330,7 +346,9 @@ def _check_text(
 def explain(argument: Mapping[str, Any]) -> list[str]:
     """The argument in words."""
     parts = argument.get("parts", [])
-    trees = [part for part in parts if part.get("kind") == "tree"]
+    trees, texts, terms = (
+        [part for part in parts if part.get("kind") == kind] for kind in ("tree", "smt", "terms")
+    )
     lines = [
         f"Problems: {len(parts)}, one for each choice of who acts (and each part of the claim). In "
         "each the rule is run on unknown reports."
@@ -343,9 +361,14 @@ def explain(argument: Mapping[str, Any]) -> list[str]:
             "the inequalities of that case, added up, contradict a negative margin (Farkas 1902). "
             "The multipliers are in the file; checking them takes additions of fractions only."
         )
-    if len(trees) < len(parts):
+    if terms:
         lines.append(
-            f"By solvers: {len(parts) - len(trees)}. The cases are too many to write out, or the "
+            f"By equal terms: {len(terms)}. What is compared is one and the same term of the "
+            "unknown reports, so that no case is left to look at."
+        )
+    if texts:
+        lines.append(
+            f"By solvers: {len(texts)}. The cases are too many to write out, or the "
             "rule multiplies reports; the negated claim is an SMT-LIB text that the solvers named "
             "above find unsatisfiable. These parts rest on the solvers' word."
         )
