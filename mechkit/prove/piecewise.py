@@ -19,13 +19,14 @@ import numpy as np
 from mechkit.deviations import FACTORS
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
+from mechkit.prove import symmetry
 from mechkit.prove.attempt import Attempt, Checked, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import sizes
 from mechkit.prove.problem import Problem, problems
 from mechkit.views import Case
 from proofs import checker, exact, paths, smt
 from proofs.evaluation import evaluate
-from proofs.smtlib import smtlib
+from proofs.smtlib import gathered, smtlib
 from proofs.symbolic import Symbolic, symbols
 
 LEAVES = 400
@@ -34,13 +35,64 @@ CHOICES = 64
 PROBLEMS = 400
 
 
+Parts = list[dict[str, Any]]
+
+
 def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: int = 2) -> Attempt:
-    """Prove a property for every real type, each `who` in turn, or find a counterexample."""
+    """Prove a property for every real type, each `who` in turn, or find a counterexample.
+
+    One agent stands for others where `symmetry` can show that the mechanism treats them alike.
+    """
     deadline = time.monotonic() + seconds
-    parts: list[dict[str, Any]] = []
+    todo = problems(mechanism, prop, coalition)
+    groups = symmetry.candidates(mechanism, prop, todo)
+    first = symmetry.representatives(todo, groups)
+    answer = _solved(first, deadline, seconds)
+    if not isinstance(answer, tuple):
+        return answer
+    parts, tools = answer
+    alike: list[symmetry.Group] = []
+    grounds: Parts = []
+    for group in groups:
+        owed = symmetry.relabellings(mechanism, prop, [group])
+        # Two sides of one rule are often the same terms, however many cases it has.
+        shown = _solved(owed, min(deadline, time.monotonic() + 0.3 * seconds), seconds, 0.25)
+        if isinstance(shown, tuple):
+            alike.append(group)
+            grounds += shown[0]
+            tools = [*tools, *(tool for tool in shown[1] if tool not in tools)]
+    if len(alike) < len(groups):
+        # Somebody is not like the others: its own problems come in turn.
+        needed = symmetry.representatives(todo, alike)
+        answer = _solved([p for p in needed if p not in first], deadline, seconds)
+        if not isinstance(answer, tuple):
+            return answer
+        written = {id(p): part for p, part in zip(first, parts, strict=True)}
+        rest = iter(answer[0])
+        parts = [written.get(id(p)) or next(rest) for p in needed]
+        tools = [*tools, *(tool for tool in answer[1] if tool not in tools)]
+    parts = [*parts, *grounds]
+    asked = any(part["kind"] == "smt" for part in parts)
+    argument: dict[str, Any] = {"kind": "problems", "coalition": coalition, "parts": parts}
+    if alike:
+        argument["alike"] = [list(group) for group in alike]
+    return Proved(
+        method=method(parts, alike),
+        domain=domain(mechanism, prop, coalition),
+        tool=", ".join(tools) if asked else "rational arithmetic",
+        argument=argument,
+    )
+
+
+def _solved(
+    todo: list[Problem], deadline: float, seconds: float, share: float = 1.0
+) -> tuple[Parts, list[str]] | Found | GaveUp:
+    """The parts of a proof of every problem, and the solvers on whose word they rest.
+
+    share: of the time that is usually given to writing a problem out."""
+    parts: Parts = []
     tools: list[str] = []
     why = ""
-    todo = problems(mechanism, prop, coalition)
     if len(todo) > PROBLEMS:
         return GaveUp(f"{len(todo)} cases of who deviates, more than {PROBLEMS}")
     for problem in todo:
@@ -50,7 +102,7 @@ def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: in
         # What was too large to write out for one agent is too large for the next.
         answer: tuple[dict[str, Any], list[str]] | Found | GaveUp = GaveUp(why)
         if not why:
-            answer = _by_paths(problem, min(left, max(1.0, 0.2 * seconds)))
+            answer = _by_paths(problem, min(left, share * max(1.0, 0.2 * seconds)))
         if isinstance(answer, GaveUp):
             why = answer.reason
             answer = _by_solvers(problem, max(0.5, deadline - time.monotonic()))
@@ -63,20 +115,16 @@ def prove(mechanism: Mechanism, prop: Property, *, seconds: float, coalition: in
             {"check": problem.check, "family": problem.family, "who": list(problem.who), **part}
         )
         tools += [tool for tool in used if tool not in tools]
-    trees = all(part["kind"] == "tree" for part in parts)
-    return Proved(
-        method=method(parts),
-        domain=domain(mechanism, prop, coalition),
-        tool="rational arithmetic" if trees else ", ".join(tools),
-        argument={"kind": "problems", "coalition": coalition, "parts": parts},
-    )
+    return parts, tools
 
 
-def method(parts: list[dict[str, Any]]) -> str:
-    """What a proof in these parts is called."""
-    if any(part["kind"] != "tree" for part in parts):
-        return "smt"
-    return f"case splits, checked ({sum(leaves(part['trees']) for part in parts)} cases)"
+def method(parts: Parts, alike: Any) -> str:
+    """What a proof in these parts is called; alike: the groups for which one agent stands."""
+    trees = [part["trees"] for part in parts if part["kind"] == "tree"]
+    text = f"case splits, checked ({sum(map(leaves, trees))} cases)" if trees else "equal terms"
+    if any(part["kind"] == "smt" for part in parts):
+        text = "smt"
+    return f"{text}; one agent for its role, proved alike" if alike else text
 
 
 def leaves(trees: Any) -> int:
@@ -167,12 +215,17 @@ def _by_solvers(
     deadline = time.monotonic() + seconds
     texts: list[str] = []
     tools: list[str] = []
+    evident = True
     for draws in problem.draws():
         left = deadline - time.monotonic()
         if left <= 0:
             return GaveUp("the time ran out")
         try:
             unknowns, assumptions, claims = question(problem, draws)
+            if evident and _evident(claims):
+                texts.append(smtlib(assumptions, claims))
+                continue
+            evident = False
             decision = smt.decide(assumptions, claims, seconds=left)
         except smt.SolversDisagree:
             raise
@@ -188,7 +241,14 @@ def _by_solvers(
         tools += [tool for tool in decision.tools if tool not in tools]
     if not texts:
         return GaveUp("there is nothing to ask")
+    if evident:
+        return {"kind": "terms"}, []
     return {"kind": "smt", "texts": texts}, tools
+
+
+def _evident(claims: Any) -> bool:
+    """Whether the claims, and that they are defined, come out true as the terms are built."""
+    return all(condition is True for condition in gathered(claims))
 
 
 # Checking and explaining ------------------------------------------------------------------------
@@ -199,10 +259,17 @@ def check(
 ) -> Checked:
     """Build every problem again from the mechanism as it is now, and check what is said of it."""
     argument = data["argument"]
-    coalition, parts = argument["coalition"], argument.get("parts")
+    coalition, parts, alike = (argument.get(key) for key in ("coalition", "parts", "alike"))
     if not isinstance(parts, list):
         return Checked(False, "the argument has no parts")
     todo, expected = problems(mechanism, prop, coalition), domain(mechanism, prop, coalition)
+    if alike is not None:
+        shown = symmetry.interchangeable(mechanism, prop)
+        groups = [g for g in shown if isinstance(alike, list) and list(g) in alike]
+        if alike != [list(g) for g in groups]:
+            return Checked(False, f"the agents of {alike} cannot stand for one another")
+        todo = symmetry.representatives(todo, groups)
+        todo += symmetry.relabellings(mechanism, prop, groups)
     if data["domain"] != expected:
         return Checked(False, f"the domain is {expected!r}, not {data['domain']!r}")
     if len(todo) != len(parts):
@@ -217,14 +284,17 @@ def check(
                 _check_trees(problem, part["trees"])
             elif part["kind"] == "smt":
                 solvers |= _check_texts(problem, part["texts"], seconds)
+            elif part["kind"] == "terms":
+                if not all(_evident(question(problem, draws)[2]) for draws in problem.draws()):
+                    return Checked(False, f"{problem.family} {problem.who}: the terms differ")
             else:
                 return Checked(False, f"a part of unknown kind {part['kind']!r}")
         except checker.Rejected as error:
             return Checked(False, f"{problem.family} {problem.who}: {error}")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             return Checked(False, f"a part that cannot be read: {type(error).__name__}: {error}")
-    if data["method"] != method(parts):
-        return Checked(False, f"the method is {method(parts)!r}, not {data['method']!r}")
+    if data["method"] != method(parts, alike):
+        return Checked(False, f"the method is {method(parts, alike)!r}, not {data['method']!r}")
     tool = r"(z3|cvc5) [\w.]+(, (z3|cvc5) [\w.]+)*" if solvers else "rational arithmetic"
     if not re.fullmatch(tool, str(data["tool"])):
         return Checked(False, f"the tool is not {data['tool']!r}")
@@ -276,7 +346,9 @@ def _check_text(
 def explain(argument: Mapping[str, Any]) -> list[str]:
     """The argument in words."""
     parts = argument.get("parts", [])
-    trees = [part for part in parts if part.get("kind") == "tree"]
+    trees, texts, terms = (
+        [part for part in parts if part.get("kind") == kind] for kind in ("tree", "smt", "terms")
+    )
     lines = [
         f"Problems: {len(parts)}, one for each choice of who acts (and each part of the claim). In "
         "each the rule is run on unknown reports."
@@ -289,10 +361,15 @@ def explain(argument: Mapping[str, Any]) -> list[str]:
             "the inequalities of that case, added up, contradict a negative margin (Farkas 1902). "
             "The multipliers are in the file; checking them takes additions of fractions only."
         )
-    if len(trees) < len(parts):
+    if terms:
         lines.append(
-            f"By solvers: {len(parts) - len(trees)}. The cases are too many to write out, or the "
+            f"By equal terms: {len(terms)}. What is compared is one and the same term of the "
+            "unknown reports, so that no case is left to look at."
+        )
+    if texts:
+        lines.append(
+            f"By solvers: {len(texts)}. The cases are too many to write out, or the "
             "rule multiplies reports; the negated claim is an SMT-LIB text that the solvers named "
             "above find unsatisfiable. These parts rest on the solvers' word."
         )
-    return lines
+    return lines + symmetry.explain(argument.get("alike", []))

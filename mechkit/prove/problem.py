@@ -8,7 +8,7 @@ the unchanged margin of the unchanged rules is the program, in any arithmetic of
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -117,34 +117,29 @@ def problems(mechanism: Mechanism, prop: Property, coalition: int = 2) -> list[P
         family = d.FAMILIES[check.family]
         for who in d.every_target(family, mechanism.setting, coalition):
             slots = family.slots(mechanism, who)
-            lows: list[Fraction] = []
-            highs: list[Fraction] = []
-            levels: list[Level] = []
-            picks: list[int] = []
-            for key, slot in slots.items():
-                name = key.removeprefix("public.")
-                source = mechanism.setting.public.get(name) if name != key else None
-                for owner in slot.owners:
-                    if isinstance(source, Lottery):
-                        picks.append(len(lows))
-                    lows += slot.space.low[[owner]].reshape(-1).tolist()
-                    highs += slot.space.high[[owner]].reshape(-1).tolist()
-                    levels += slot.space.levels or (None,) * slot.space.size
-            found.append(
-                Problem(
-                    mechanism,
-                    prop,
-                    k,
-                    check.family,
-                    who,
-                    slots,
-                    tuple(lows),
-                    tuple(highs),
-                    tuple(levels),
-                    tuple(picks),
-                )
-            )
+            known = coordinates(mechanism, slots)
+            found.append(Problem(mechanism, prop, k, check.family, who, slots, *known))
     return found
+
+
+def coordinates(
+    mechanism: Mechanism, slots: Mapping[str, Slot]
+) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...], tuple[Level, ...], tuple[int, ...]]:
+    """What is known of each coordinate of some slots: lows, highs, levels; and the picks."""
+    lows: list[Fraction] = []
+    highs: list[Fraction] = []
+    levels: list[Level] = []
+    picks: list[int] = []
+    for key, slot in slots.items():
+        name = key.removeprefix("public.")
+        source = mechanism.setting.public.get(name) if name != key else None
+        for owner in slot.owners:
+            if isinstance(source, Lottery):
+                picks.append(len(lows))
+            lows += slot.space.low[[owner]].reshape(-1).tolist()
+            highs += slot.space.high[[owner]].reshape(-1).tolist()
+            levels += slot.space.levels or (None,) * slot.space.size
+    return tuple(lows), tuple(highs), tuple(levels), tuple(picks)
 
 
 def inhabited(mechanism: Mechanism) -> bool:
