@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mechkit import groves
+from mechkit import groves, ranked
 from mechkit import settings as s
 from mechkit.errors import InputError, MechkitError, RuleError, require
 from mechkit.lazy import lazy
@@ -106,6 +106,11 @@ class Mechanism:
     ) -> Mechanism:
         """Win at a price that the own report cannot move: see `groves.threshold`."""
         return cls.of(setting, groves.threshold(setting, threshold, **options))
+
+    @classmethod
+    def ranked(cls, setting: Setting, rule: Callable[..., Any], k: int, **options: Any) -> Mechanism:
+        """Each agent's outcome from its report, rank and k highest rivals: see `ranked.ranked`."""
+        return cls.of(setting, ranked.ranked(setting, rule, k, **options))
 
     def resized(self, agents: int | Mapping[str, int]) -> Mechanism:
         """The mechanism on the setting with another number of agents."""

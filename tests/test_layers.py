@@ -44,6 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("verdict", "deviations"),
     ("views",),
     ("mechanism",),
+    ("ranked",),
     ("constructors", "groves"),
     ("settings",),
     ("priors",),

@@ -35,6 +35,11 @@ def _falling(prior: Prior, agents: int, demand: int) -> Prior:
     return draw
 
 
+def worth_of_units(types: Array, allocation: Array) -> Array:
+    """θ_i times the units that i gets, for demand 1; the same for any number of agents."""
+    return types * allocation
+
+
 def single_item(
     agents: int,
     *,
@@ -72,9 +77,6 @@ def multi_unit(
         x = allocation * 1
         left = units - x.sum(axis=-1, keepdims=True)
         return np.concatenate([x, demand - x, left], axis=-1)
-
-    def single(types: Array, allocation: Array) -> Array:
-        return types * allocation
 
     def marginal(types: Array, allocation: Array) -> Array:
         units_of = np.clip((allocation * 1)[..., None] - np.arange(demand), 0, 1)
@@ -124,7 +126,7 @@ def multi_unit(
             constraints=decreasing,
         ),
         allocation_shape=(agents,),
-        value=single if demand == 1 else marginal,
+        value=worth_of_units if demand == 1 else marginal,
         slack=slack,
         roles=tuple(roles),
         prior=_falling(prior, agents, demand),
