@@ -1,5 +1,5 @@
-"""Proof by theorem: what must follow does, at any size, and nothing that a truth table or exhaustion
-denies."""
+"""Proof by theorem: what must follow does, at any size, and no truth table and no exhaustion denies
+what is proved."""
 
 import copy
 import json
