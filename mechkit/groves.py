@@ -7,7 +7,8 @@ makes it VCG; for a seller the maximum is over the outcomes in which it takes no
 the seller its unit is not there to be sold. An affine maximiser weighs agents
 by w_i > 0 and adds c(x) to each outcome's welfare (Roberts 1979). A posted price or a threshold
 t_i(r_−i) sells to i at a price that i cannot move. `Rules.structure` says which of these a rule is,
-for provers by theorem.
+for provers by theorem (`prove.theorem`), who check on terms that the rule is what it says. Arrays
+that are given here are copied: a later change of the caller's does not reach the rule.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ class Rules:
     again: Callable[[Setting], Rules] | None = None
 
 
+def _kept(numbers: Any) -> np.ndarray:
+    """A copy that nobody else holds, read-only."""
+    own = np.array(numbers)
+    own.setflags(write=False)
+    return own
+
+
 def _outcomes(setting: Setting, outcomes: Any) -> np.ndarray:
     if outcomes is None:
         if setting.outcomes is None:
@@ -46,7 +54,7 @@ def _outcomes(setting: Setting, outcomes: Any) -> np.ndarray:
                 f"(k, {', '.join(map(str, setting.allocation_shape))})"
             )
         outcomes = setting.outcomes()
-    listed = np.asarray(outcomes)
+    listed = _kept(outcomes)
     require(
         listed.ndim == 1 + len(setting.allocation_shape)
         and listed.shape[1:] == setting.allocation_shape
@@ -91,8 +99,8 @@ def affine_maximiser(
     require(setting.reports is None, f"{setting.name}: reports must be types for a Groves rule")
     require(not setting.public, f"{setting.name}: a Groves rule here sees no public arrays")
     n = setting.agents
-    w = np.ones(n, dtype=int) if weights is None else np.asarray(weights)
-    c = np.zeros(len(listed), dtype=int) if boosts is None else np.asarray(boosts)
+    w = _kept(np.ones(n, dtype=int) if weights is None else weights)
+    c = _kept(np.zeros(len(listed), dtype=int) if boosts is None else boosts)
     require(
         w.shape == (n,) and bool((w > 0).all()),
         f"weights = {weights!r}: expected {n} positive numbers (a zero weight gives no incentive)",
@@ -111,15 +119,14 @@ def affine_maximiser(
         welfare = weighted.sum(axis=-1) if plain else weighted.sum(axis=-1) + c
         best = np.argmax(welfare, axis=-1)
         others = welfare[..., None] - weighted
-        reached = np.take_along_axis(others, best[:, None, None], axis=1)[:, 0]
+        chosen = (best[:, None] == np.arange(len(listed)))[..., None]
+        reached = (chosen * others).sum(axis=1)
         if h is None:
             without = [np.max(others[:, absent[:, i], i], axis=1) for i in range(n)]
             pivot = np.stack(without, axis=-1)
         else:
             pivot = np.stack([h(reports, i) for i in range(n)], axis=-1)
-        chosen = best[:, None] == np.arange(len(listed))
-        flat = listed.reshape(len(listed), -1)
-        allocation = (chosen[..., None] * flat).sum(axis=1)
+        allocation = (chosen * listed.reshape(len(listed), -1)).sum(axis=1)
         payments = pivot - reached
         return (
             np.reshape(allocation, (reports.shape[0], *setting.allocation_shape)),
@@ -164,19 +171,20 @@ def posted(setting: Setting, prices: Any, *, name: str = "posted price") -> Rule
         f"prices of shape {np.shape(prices)}: expected a number, or one for each of the "
         f"{setting.agents} agents",
     )
-    offer = np.broadcast_to(np.asarray(prices), (setting.agents,))
+    offer = _kept(np.broadcast_to(np.asarray(prices), (setting.agents,)))
 
     def allocate(reports: Array) -> Array:
         wants = reports >= offer
-        before = np.cumsum(wants * 1, axis=-1) - wants * 1
-        return wants & (before < units)
+        # Whether a unit is left for an agent hangs on those before it, and not on its own report.
+        earlier = np.concatenate([wants[:, :1] & False, wants[:, :-1]], axis=1)
+        return wants & (np.cumsum(earlier * 1, axis=-1) < units)
 
     return Rules(
         name=name,
         allocate=allocate,
         pay=lambda reports, allocation: allocation * offer,
-        structure={"kind": "posted", "prices": offer},
-        again=(lambda other: posted(other, prices, name=name)) if np.ndim(prices) == 0 else None,
+        structure={"kind": "posted", "prices": offer, "units": units},
+        again=(lambda other: posted(other, offer[0], name=name)) if np.ndim(prices) == 0 else None,
     )
 
 

@@ -140,6 +140,12 @@ class Logic:
         """Whether no more than ``count`` of the conditions hold, by adding one after the other."""
         if count < 0:
             return False
+        if count == 0:
+            return self.conjunction([self.negate(a) for a in conditions])
+        if 2 * count >= len(conditions):
+            # Not more than count hold where at least the rest fail: fewer sums to keep.
+            rest = len(conditions) - count - 1
+            return self.negate(self.at_most(rest, [self.negate(a) for a in conditions]))
         more: list[Bool] = [False] * (count + 1)  # more[m]: more than m of those seen so far
         for a in conditions:
             for m in range(count, 0, -1):

@@ -334,10 +334,13 @@ class Store(Logic):
         found: dict[Any, list[Bool]] = {}
         for x, at_x in a.items():
             for y, at_y in b.items():
-                here = self.both(at_x, at_y)
+                here = at_x if at_y is True else self.both(at_x, at_y)
                 if here is not False:
                     found.setdefault(operation(x, y), []).append(here)
-        return {value: self.disjunction(conditions) for value, conditions in found.items()}
+        return {
+            value: conditions[0] if len(conditions) == 1 else self.disjunction(conditions)
+            for value, conditions in found.items()
+        }
 
     def select(self, cases: dict[int | None, Bool]) -> Any:
         """The integer with these values, of whose conditions one holds."""

@@ -1,6 +1,7 @@
 """From a property to the provers, the cheapest first.
 
-Exhaustion on finite type spaces; else every real type, by written-out case splits that a checker
+A theorem, where the declaration carries its structure and the terms of the rule bear it out;
+exhaustion on finite type spaces; else every real type, by written-out case splits that a checker
 without a solver has checked, or by two SMT solvers that read the same text. A case that a prover
 finds is no verdict: it goes through the exact replay like any other.
 """
@@ -16,6 +17,7 @@ from mechkit import deviations as d
 from mechkit.errors import RuleTimeout
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
+from mechkit.prove import lemma, theorem
 from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import exhaust
 from mechkit.prove.piecewise import prove as prove_piecewise
@@ -48,6 +50,16 @@ def prove(
 
 
 def _first(mechanism: Mechanism, prop: Property, deadline: float, coalition: int) -> Attempt:
+    by_theorem = theorem.prove(mechanism, prop, coalition=coalition)
+    if isinstance(by_theorem, Proved):
+        return by_theorem
+    attempt = _by_cases(mechanism, prop, deadline, coalition)
+    if isinstance(attempt, GaveUp) and mechanism.structure is not None:
+        return GaveUp(f"{attempt.reason}; by theorem: {by_theorem.reason}")
+    return attempt
+
+
+def _by_cases(mechanism: Mechanism, prop: Property, deadline: float, coalition: int) -> Attempt:
     if mechanism.setting.types.finite and mechanism.setting.report_space.finite:
         attempt = exhaust(mechanism, prop, deadline=deadline, coalition=coalition)
         if not isinstance(attempt, GaveUp):
@@ -55,10 +67,15 @@ def _first(mechanism: Mechanism, prop: Property, deadline: float, coalition: int
     if any(check.family == "interim" for check in prop.checks(mechanism.setting)):
         return GaveUp("an expectation over a continuous prior")
     left = max(0.5, deadline - time.monotonic())
-    return prove_piecewise(mechanism, prop, seconds=left, coalition=coalition)
+    attempt = prove_piecewise(mechanism, prop, seconds=left, coalition=coalition)
+    if isinstance(attempt, GaveUp) and (left := deadline - time.monotonic()) > 0:
+        by_lemma = lemma.prove(mechanism, prop, seconds=left, coalition=coalition)
+        return by_lemma if isinstance(by_lemma, Proved) else attempt
+    return attempt
 
 
-ROWS, QUARTERS = 64, 4
+ROWS, NUMBERS, QUARTERS = 64, 800, 4
+"""At most so many profiles, about so many numbers in all, in steps of a quarter of the range."""
 
 
 @lru_cache(maxsize=64)
@@ -70,11 +87,12 @@ def arithmetics_differ(mechanism: Mechanism) -> str | None:
     """
     setting = mechanism.setting
     rng, space = np.random.default_rng(5), setting.types
-    steps = rng.integers(0, QUARTERS + 1, size=(ROWS, *space.shape))
+    count = max(8, min(ROWS, NUMBERS // space.low.size))
+    steps = rng.integers(0, QUARTERS + 1, size=(count, *space.shape))
     types = space.low_float + space.span * steps / QUARTERS
     types = repair(space, types)
     slots = d.FAMILIES["profile"].slots(mechanism, ())
-    shared = Sampler(mechanism).publics(slots, rng, ROWS)
+    shared = Sampler(mechanism).publics(slots, rng, count)
     floats = {"types": types, **shared}
     exactly = {key: exact(array) for key, array in floats.items()}
     views = [d.view(mechanism, Case("profile", (), arrays)) for arrays in (floats, exactly)]
@@ -94,7 +112,7 @@ def arithmetics_differ(mechanism: Mechanism) -> str | None:
         except Exception as error:
             return f"the rule does not run in rationals: {type(error).__name__}: {error}"
     for left, right in pairs:
-        gap = np.abs(left - right.astype(float)).reshape(ROWS, -1).max(axis=-1)
+        gap = np.abs(left - right.astype(float)).reshape(count, -1).max(axis=-1)
         scale = max(1.0, float(np.abs(left).max(initial=0.0)))
         if (gap > 1e-6 * scale).any():
             reports = np.asarray(views[0].reports)[int(np.argmax(gap))].tolist()

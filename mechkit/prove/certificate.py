@@ -1,11 +1,12 @@
 """Proofs as files, and their check by someone else.
 
 A certificate names the property, the mechanism with the SHA-256 of its source, the method, the
-domain and the tools, and carries the argument: the trees of case splits, the SMT-LIB texts, or the
-number of cases played. Checking builds every problem again from the mechanism as it is now, so that
-nothing is left out and nothing else is proved: trees go through the solver-free checker, texts must
-be the very questions that the mechanism raises and are put to the solvers again, exhaustion is
-played again.
+domain and the tools, and carries the argument: a theorem with the conditions that were checked, the
+trees of case splits, the SMT-LIB texts, or the number of cases played. Checking builds every
+problem again from the mechanism as it is now, so that nothing is left out and nothing else is
+proved: trees go through the solver-free checker, texts must be the very questions that the
+mechanism raises and are put to the solvers again, exhaustion is played again, and the conditions of
+a theorem are checked again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from mechkit.errors import require
 from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
-from mechkit.prove import exhaustive, piecewise
+from mechkit.prove import exhaustive, lemma, piecewise, theorem
 from mechkit.prove.attempt import Checked
 from mechkit.prove.problem import inhabited
 from mechkit.saved import read_json
@@ -72,7 +73,7 @@ def read(path: Path) -> Mapping[str, Any]:
     return data
 
 
-KINDS = {"exhaustive": exhaustive, "problems": piecewise}
+KINDS = {"exhaustive": exhaustive, "problems": piecewise, "theorem": theorem, "lemma": lemma}
 """By what an argument says it is: the module that made it, checks it and explains it."""
 
 
