@@ -44,7 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("verdict", "deviations"),
     ("views",),
     ("mechanism",),
-    ("constructors", "groves"),
+    ("constructors", "groves", "first_best"),
     ("settings",),
     ("priors",),
     ("spaces",),
