@@ -22,6 +22,7 @@ from mechkit.errors import InputError, require
 from mechkit.priors import uniform
 from mechkit.settings import Array, Lottery, Public, Setting
 from mechkit.spaces import Space
+from proofs import values
 
 MOST = 2_000
 """How many outcomes are compared one by one."""
@@ -49,6 +50,9 @@ def first_best(setting: Setting, types: Array, public: Public) -> Array:
         f"{setting.name}: first_best returned shape {np.shape(best)} for {types.shape[0]} "
         f"profiles, expected ({types.shape[0]},): reduce over agents with axis=-1",
     )
+    if isinstance(best, np.ndarray) and best.dtype.kind == "O":
+        # A Fraction among a setting's constants makes an object array of what are plain numbers.
+        best = best.astype(float)
     return best
 
 
@@ -57,9 +61,9 @@ def best_outcome(setting: Setting, types: Array, public: Public) -> np.ndarray |
     where none that is listed attains W(θ)."""
     if _listed(setting) is None:
         return None
-    table = _table(setting, types, public)[0]
-    best = max(range(table.shape[0]), key=lambda k: float(table[k]))
-    if abs(float(first_best(setting, types, public)[0]) - float(table[best])) > _dust(setting):
+    reached = _floats(_table(setting, types, public)[0])
+    best = int(np.argmax(reached))
+    if abs(_floats(first_best(setting, types, public))[0] - reached[best]) > _dust(setting):
         return None
     found: np.ndarray = _outcomes(setting)[best]
     return found
@@ -95,6 +99,12 @@ def refuse_false(setting: Setting, types: np.ndarray, allocation: Array, public:
     refuse(listed > best + dust, "one of outcomes() reaches", listed)
     if not _mixing_gains(setting):
         refuse(listed < best - dust, "the best of outcomes() reaches only", listed)
+
+
+def _floats(array: Array) -> np.ndarray:
+    """The numbers of an array of any arithmetic, rounded."""
+    numbers = array if isinstance(array, np.ndarray) else values(array)
+    return np.array([float(x) for x in numbers])
 
 
 # Listed outcomes ----------------------------------------------------------------------------------

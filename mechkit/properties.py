@@ -257,7 +257,7 @@ _TABLE = (
     ),
     Property(
         "efficient",
-        "no feasible allocation has a higher welfare than that of truthful reports",
+        "no feasible allocation has a higher welfare than the one that truth leads to",
         "Vickrey 1961; Green & Laffont 1979",
         always(Check("profile", margins.efficiency)),
         first_best.unknown,
