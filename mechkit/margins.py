@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mechkit.settings import Array, Setting, values
+from mechkit.first_best import first_best, welfare
+from mechkit.settings import Array, Public, Setting, values
 from mechkit.views import Cycle, Deviation, Interim, Newcomer, Scaling, Swap, View
 
 
@@ -20,6 +21,18 @@ def own_gain(view: Deviation) -> Array:
 
 def budget(view: View) -> Array:
     return view.before.payments.sum(axis=-1)
+
+
+def efficiency(view: View) -> Array:
+    """Welfare minus the largest that is possible, each draw of a lottery against its own."""
+    setting, types = view.setting, view.types
+
+    # Positive where an infeasible allocation does better than any feasible one: that this must not
+    # be is what `feasible` says.
+    def lost(x: Array, p: Array, public: Public) -> Array:
+        return welfare(setting, types, x, public) - first_best(setting, types, public)
+
+    return view.before.mean(lost)
 
 
 def direction(setting: Setting, agent: int) -> int:

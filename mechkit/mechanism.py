@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mechkit import groves, ranked
+from mechkit import first_best, groves, ranked
 from mechkit import settings as s
 from mechkit.errors import InputError, MechkitError, RuleError, require
 from mechkit.lazy import lazy
@@ -393,14 +393,16 @@ def examine(mechanism: Mechanism, reports: np.ndarray, public: Public) -> Outcom
 
 
 def refuse_contradictions(outcome: Outcome, types: np.ndarray) -> None:
-    """Raise InputError where a setting's quantity or joint_value contradicts its value.
+    """Raise InputError where a setting's quantity, joint_value or optimum contradicts its value.
 
-    A 0/1 quantity must make the value θ · quantity (−θ · quantity for sellers), and an agent that
-    splits must get its value when the second identity gets nothing.
+    A 0/1 quantity must make the value θ · quantity (−θ · quantity for sellers), an agent that
+    splits must get its value when the second identity gets nothing, and no feasible allocation may
+    be worth more than the first best.
     """
     setting = outcome.setting
     for _, allocation, _, public in outcome.draws:
         x = np.asarray(allocation) * 1.0
+        first_best.refuse_false(setting, types, allocation, public)
         worth = np.asarray(s.values(setting, types, allocation, public), dtype=float)
         near = partial(np.allclose, rtol=1e-6, atol=1e-9 * setting.types.scale)
         if setting.quantity is not None and setting.binary and setting.types.coordinates == ():

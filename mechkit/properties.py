@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mechkit import margins
+from mechkit import first_best, margins
 from mechkit.errors import InputError
 from mechkit.priors import level_weights
 from mechkit.settings import Array, Setting
@@ -254,6 +254,13 @@ _TABLE = (
         "Rochet 1987",
         always(Check("cycle 2", margins.cycle), Check("cycle 3", margins.cycle)),
         _multi_parameter,
+    ),
+    Property(
+        "efficient",
+        "no feasible allocation has a higher welfare than the one that truth leads to",
+        "Vickrey 1961; Green & Laffont 1979",
+        always(Check("profile", margins.efficiency)),
+        first_best.unknown,
     ),
     Property(
         "anonymous",

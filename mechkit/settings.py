@@ -58,6 +58,17 @@ Public = Mapping[str, Array]
 """What is public, by name; each array is batch-first."""
 
 
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """An optimum and what it is the optimum of, so that it is dropped when these are replaced."""
+
+    best: Callable[..., Array]
+    of: tuple[Any, ...]
+
+    def __call__(self, types: Array, **shown: Public) -> Array:
+        return self.best(types, **shown)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Setting:
     """Who takes part and what they want. Use a constructor (`single_item`, …) or fill this in.
@@ -80,6 +91,10 @@ class Setting:
         parts (batch, identities, ...) of several identities; None: identities are fixed.
     resize(agents by role) -> Setting; None: the setting has no other size.
     outcomes() -> (k, *allocation_shape): all pure feasible allocations, where they can be listed.
+    first_best(types) -> (batch,): the largest welfare Σ_i v_i(θ_i, x) of all feasible allocations,
+        fractions included where `slack` lets them in, in plain NumPy (sorts and maxima, no Python
+        branches). Where it is left out, the best of `outcomes` is taken. It goes with the value,
+        slack and types that it was given with: `dataclasses.replace` of one of these drops it.
     """
 
     name: str
@@ -99,6 +114,7 @@ class Setting:
     joint_value: Callable[..., Array] | None = None
     resize: Callable[[Mapping[str, int]], Setting] | None = None
     outcomes: Callable[[], np.ndarray] | None = None
+    first_best: Callable[..., Array] | None = None
     constants: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
@@ -127,6 +143,17 @@ class Setting:
                 callable(getattr(self, name)),
                 f"{name} = {getattr(self, name)!r}: expected a function over a batch",
             )
+        require(
+            self.first_best is None or callable(self.first_best),
+            f"first_best = {self.first_best!r}: expected a function types -> (batch,)",
+        )
+        best, fits = self.first_best, (self.value, self.slack, self.types)
+        if isinstance(best, Fitted):
+            same = all(a is b for a, b in zip(best.of, fits, strict=True))
+            best = best if same else None
+        elif best is not None:
+            best = Fitted(best, fits)
+        object.__setattr__(self, "first_best", best)
         object.__setattr__(self, "_draw", sampler(self.types, self.prior))
 
     @property
@@ -211,7 +238,7 @@ class Setting:
     def with_public(self, **public: Space | Lottery | Callable[[Array], Array]) -> Setting:
         """The same setting with public information of these names; rules then take `public=`.
 
-        Its `value` is wrapped if it does not itself take `public`.
+        Its `value`, `truthful` and `first_best` are wrapped where they do not take `public`.
         """
         value = self.value
         if not _takes_public(value):
@@ -227,10 +254,22 @@ class Setting:
             def truthful(types: Array, *, public: Public) -> Array:
                 return sincere(types)
 
+        best = self.first_best.best if isinstance(self.first_best, Fitted) else None
+        if best is not None and not _takes_public(best):
+            optimum = best
+
+            def best(types: Array, *, public: Public) -> Array:
+                return optimum(types)
+
         resize = self.resize
         grown = None if resize is None else lambda n: resize(n).with_public(**public)
         return replace(
-            self, public={**self.public, **public}, value=value, truthful=truthful, resize=grown
+            self,
+            public={**self.public, **public},
+            value=value,
+            truthful=truthful,
+            first_best=best,
+            resize=grown,
         )
 
 

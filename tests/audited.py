@@ -9,7 +9,7 @@ from tests.rules import first_price, second_price
 BUDGET = 20_000
 SECOND_HOLDS = (
     "feasible ir ic ex_post_nash weak_budget_balance no_positive_transfers monotone "
-    "critical_payment anonymous envy_free group_ic false_name_proof revenue_monotone "
+    "critical_payment efficient anonymous envy_free group_ic false_name_proof revenue_monotone "
     "adverse_selection_free"
 )
 SECOND_FAILS = "strong_budget_balance non_bossy strong_group_ic collusion_proof"
@@ -19,8 +19,8 @@ FIRST = Entry(
     "first",
     first_price,
     # Of a pair at most one wins, and the other gains nothing: group_ic holds, the strong one fails.
-    "feasible ir weak_budget_balance no_positive_transfers monotone anonymous envy_free non_bossy "
-    "revenue_monotone adverse_selection_free group_ic",
+    "feasible ir weak_budget_balance no_positive_transfers monotone efficient anonymous envy_free "
+    "non_bossy revenue_monotone adverse_selection_free group_ic",
     "ic ex_post_nash strong_budget_balance critical_payment strong_group_ic collusion_proof "
     "false_name_proof",
     "planted in second: the winner pays its own bid",

@@ -40,6 +40,7 @@ from tests.oracle_properties import (
     critical_payment,
     cyclic_monotone,
     deviations,
+    efficient,
     envy_free,
     ex_post_nash,
     false_name_proof,
@@ -49,6 +50,7 @@ from tests.oracle_properties import (
     monotone,
     no_positive_transfers,
     non_bossy,
+    possible,
     revenue_monotone,
     strong_budget_balance,
     strongly,
@@ -72,6 +74,7 @@ CHECKS: dict[str, Callable[[Frame], Findings]] = {
     "monotone": monotone,
     "critical_payment": critical_payment,
     "cyclic_monotone": cyclic_monotone,
+    "efficient": efficient,
     "anonymous": anonymous,
     "envy_free": envy_free,
     "non_bossy": non_bossy,
@@ -140,6 +143,8 @@ def cost(t: Frame, name: str) -> float:
         return rows * (len(t.theta) if t.joint else kinds**2)
     if name == "false_name_proof":
         return rows * kinds * most
+    if name == "efficient":
+        return max(rows, float(len(t.theta) * len(possible(t.setting))))
     if name in ("ex_post_nash", "bic", "interim_ir"):
         return max(rows * each, len(t.theta) * most)
     if name in ("ic", "ir", "cyclic_monotone"):

@@ -17,6 +17,7 @@ import numpy as np
 
 from mechkit.errors import InputError
 from mechkit.mechanism import Mechanism
+from mechkit.settings import Setting
 from tests.oracle_frames import (
     TOLERANCE,
     CannotJudgeError,
@@ -71,6 +72,33 @@ def feasible(t: Frame) -> Findings:
     for _, _, x, _ in t.outcomes:
         slack = np.asarray(t.setting.slack(x), dtype=float).reshape(t.rows, -1)
         yield Finding(-slack, np.arange(t.rows)[:, None])
+
+
+@lru_cache(maxsize=64)
+def possible(setting: Setting) -> np.ndarray:
+    """Every feasible allocation whose entries are on a small grid, halves among them where there
+    are few entries, found by trying all."""
+    cells = int(np.prod(setting.allocation_shape, dtype=int))
+    if cells > 12:
+        raise CannotJudgeError("too many allocations to try")
+    entries = (0, 0.5, 1, 1.5, 2) if cells <= 4 else (0, 0.5, 1) if cells <= 6 else (0, 1)
+    tried = np.array(list(itertools.product(entries, repeat=cells)), dtype=float)
+    tried = tried.reshape(-1, *setting.allocation_shape)
+    slack = np.asarray(setting.slack(tried), dtype=float).reshape(len(tried), -1)
+    found = tried[(slack >= -TOLERANCE).all(axis=1)]
+    assert len(found) > 0
+    return found
+
+
+def efficient(t: Frame) -> Findings:
+    types, lost = t.profiles_of_types, np.zeros(len(t.theta))
+    for w, public, x, _ in t.outcomes:
+        best = np.full(len(types), -np.inf)
+        for y in possible(t.setting):
+            every = np.broadcast_to(y, (len(types), *y.shape))
+            best = np.maximum(best, worth(t.setting, types, every, public).sum(axis=1))
+        lost += w * (best - worth(t.setting, types, x[t.truth], public).sum(axis=1))
+    yield Finding(lost, t.truth, types=np.arange(len(types)))
 
 
 def replies(t: Frame, i: int) -> tuple[np.ndarray, np.ndarray]:

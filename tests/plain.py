@@ -140,6 +140,15 @@ def cyclic_monotone(m: Plain) -> Iterator[Any]:
             )
 
 
+def efficient(m: Plain) -> Iterator[Any]:
+    for r in m.profiles():
+        x, _ = m.outcome(r)
+        owners = itertools.product((*m.agents, None), repeat=len(m.kinds[0]))
+        rows = [[tuple(int(i == k) for k in owner) for i in m.agents] for owner in owners]
+        best = max(sum(m.value(i, r[i], row[i]) for i in m.agents) for row in rows)
+        yield best - sum(m.value(i, r[i], x[i]) for i in m.agents)
+
+
 def anonymous(m: Plain) -> Iterator[Any]:
     for r in m.profiles():
         if len(set(r)) < len(r):
@@ -228,9 +237,9 @@ LOOPS: dict[str, Callable[[Plain], Iterator[Any]]] = {
     loop.__name__: loop
     for loop in (
         feasible, ir, ic, bic, interim_ir, weak_budget_balance, strong_budget_balance,
-        no_positive_transfers, monotone, critical_payment, cyclic_monotone, anonymous, envy_free,
-        non_bossy, group_ic, strong_group_ic, collusion_proof, false_name_proof, revenue_monotone,
-        adverse_selection_free,
+        no_positive_transfers, monotone, critical_payment, cyclic_monotone, efficient, anonymous,
+        envy_free, non_bossy, group_ic, strong_group_ic, collusion_proof, false_name_proof,
+        revenue_monotone, adverse_selection_free,
     )
 }  # fmt: skip
 LOOPS["ex_post_nash"] = ic  # private values: the same set of inequalities

@@ -65,8 +65,8 @@ def test_every_property_that_applies_is_declared(key: str) -> None:
     single = setting.types.coordinates == ()
     applies = {
         "feasible", "ir", "ic", "ex_post_nash", "weak_budget_balance", "strong_budget_balance",
-        "no_positive_transfers", "non_bossy", "group_ic", "strong_group_ic", "collusion_proof",
-        "revenue_monotone",
+        "no_positive_transfers", "efficient", "non_bossy", "group_ic", "strong_group_ic",
+        "collusion_proof", "revenue_monotone",
     }  # fmt: skip
     conditional = {
         "anonymous": bool((setting.types.high == setting.types.high[0]).all()),

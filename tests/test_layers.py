@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("views",),
     ("mechanism",),
     ("ranked",),
-    ("constructors", "groves"),
+    ("constructors", "groves", "first_best"),
     ("settings",),
     ("priors",),
     ("spaces",),

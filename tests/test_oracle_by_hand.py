@@ -193,6 +193,7 @@ def test_vacuous_and_not_applicable() -> None:
         single_item(2), lambda bids: bids * 0, lambda bids, x: bids * 0, name="nothing"
     )
     found = table(nothing)
+    assert excess(found.pop("efficient")) == 1
     assert {j.decided for j in found.values()} == {"vacuous", "cannot"}
     fee = Mechanism(single_item(2), lambda bids: bids * 0, lambda bids, x: bids * 0 + 1, name="fee")
     assert excess(judge(fee, "ir")) == 1

@@ -209,6 +209,11 @@ EXAMPLES: dict[str, list[tuple[str, mk.Mechanism, Any, Any, dict[str, Any]]]] = 
         ("a cycle of two that holds", CYCLIC, QUARTER, [CYCLE[0]], turns(*CYCLE[1:2])),
         ("a cycle of three that fails", CYCLIC, -MOST, [CYCLE[0]], turns(*CYCLE[1:])),
     ],
+    "efficient": [
+        ("a bid below the reserve is not served", RESERVE, -QUARTER, [0, QUARTER], {}),
+        ("second price serves the highest", SECOND, 0, [HALF, 1], {}),
+        ("the item is given away twice", item(nothing, everybody), HALF, [HALF, 1], {}),
+    ],
     "anonymous": [
         ("posted at two prices", POSTED, -1, [HALF, 0], {"who": [0, 1]}),
         ("second price is anonymous", SECOND, 0, [HALF, 1], {"who": [0, 1]}),
@@ -285,6 +290,7 @@ EXCUSES: dict[str, tuple[mk.Setting, str]] = {
     "monotone": (mk.additive(2, 2), "several parameters"),
     "critical_payment": (mk.positions(2, [1]), "not 0 or 1"),
     "cyclic_monotone": (mk.single_item(2), "single numbers"),
+    "efficient": (mk.divisible(2, utility=lambda types, x: types * x[..., 0]), "first_best="),
     "anonymous": (mk.double_auction(1, 1), "same role"),
     "envy_free": (mk.public_project(2, 1), "common to all"),
     "non_bossy": (mk.single_item(1), "one agent"),

@@ -216,8 +216,8 @@ def selling(
 
 GOODS = (
     "feasible ir ic ex_post_nash weak_budget_balance strong_budget_balance no_positive_transfers "
-    "cyclic_monotone anonymous envy_free non_bossy group_ic strong_group_ic collusion_proof "
-    "false_name_proof revenue_monotone"
+    "cyclic_monotone efficient anonymous envy_free non_bossy group_ic strong_group_ic "
+    "collusion_proof false_name_proof revenue_monotone"
 )
 _goods = partial(entry, of=GOODS)
 _matching, _pair, _values = unit_demand(3, 2), unit_demand(2, 2), additive(3, 2)
@@ -236,17 +236,19 @@ ENTRIES: tuple[Entry, ...] = (
         "weighted-assignment",
         lambda: weighted(_pair),
         "strong_budget_balance anonymous envy_free non_bossy strong_group_ic collusion_proof "
-        "false_name_proof revenue_monotone",
+        "false_name_proof revenue_monotone efficient",
         "Roberts 1979",
         false_name_proof="(0, 1), the one that counts once, against (0, 1/2): its second identity "
         "counts twice",
+        efficient="(1, 0) against (3/4, 0): the second agent counts twice",
     ),
     _goods(
         "serial-dictatorship",
         selling(_matching, dictatorship, free_of_charge, "serial dictatorship"),
-        "anonymous envy_free strong_group_ic collusion_proof",
+        "anonymous envy_free strong_group_ic collusion_proof efficient",
         "Satterthwaite & Sonnenschein 1981",
         strong_group_ic="an indifferent dictator takes the item that the next one does not want",
+        efficient="(1/4, 0), (1, 0), (0, 0): agent 0 takes the first item",
     ),
     _goods(
         "random-priority",
@@ -256,7 +258,7 @@ ENTRIES: tuple[Entry, ...] = (
             free_of_charge,
             "random priority",
         ),
-        "strong_group_ic collusion_proof false_name_proof",
+        "strong_group_ic collusion_proof false_name_proof efficient",
         "Abdulkadiroğlu & Sönmez 1998, in expectation over orders",
         false_name_proof="two of three turns come first more often than one of two",
         envy_free="two agents: who wants the same has the same chances",
@@ -270,14 +272,14 @@ ENTRIES: tuple[Entry, ...] = (
             free_of_charge,
             "random priority, at each order",
         ),
-        "anonymous envy_free strong_group_ic collusion_proof false_name_proof",
+        "anonymous envy_free strong_group_ic collusion_proof false_name_proof efficient",
         "Abdulkadiroğlu & Sönmez 1998, at each order",
     ),
     _goods(
         "posted-items",
         selling(_matching, posted, posted_payments, "posted item prices"),
         "strong_budget_balance anonymous envy_free strong_group_ic collusion_proof "
-        "revenue_monotone",
+        "revenue_monotone efficient",
         "Chawla, Hartline, Malec & Sivan 2010",
         revenue_monotone="(0, 3/4) pays 1/2 for the second item; (3/4, 3/4) pays 1/4",
     ),
@@ -291,14 +293,15 @@ ENTRIES: tuple[Entry, ...] = (
     _goods(
         "second-price-items-reserve",
         selling(_values, with_reserve, reserve_payments, "second price with reserves"),
-        "strong_budget_balance non_bossy group_ic strong_group_ic collusion_proof",
+        "strong_budget_balance non_bossy group_ic strong_group_ic collusion_proof efficient",
         "Myerson 1981, item by item",
     ),
     _goods(
         "second-price-bundle",
         selling(_values, bundle, bundle_second, "second price for the bundle"),
-        "strong_budget_balance non_bossy strong_group_ic collusion_proof",
+        "strong_budget_balance non_bossy strong_group_ic collusion_proof efficient",
         "Vickrey 1961, on the sum of values",
+        efficient="(1, 0), (0, 1), (0, 0): one of them gets both",
     ),
     _goods(
         "vcg-pivot-forgets",
@@ -313,10 +316,11 @@ ENTRIES: tuple[Entry, ...] = (
         "vcg-choice-forgets",
         lambda: by_hand(_matching, range_from=1),
         "ir strong_budget_balance anonymous envy_free non_bossy group_ic strong_group_ic "
-        "collusion_proof false_name_proof revenue_monotone",
+        "collusion_proof false_name_proof revenue_monotone efficient",
         "vcg-assignment, never choosing the first matching; still maximal in its range",
         faulty=True,
         ic="maximal in range (Nisan & Ronen 2007)",
+        efficient="(1, 0), (0, 1), (0, 0): that matching is never chosen",
     ),
     _goods(
         "vcg-own-pivot",
@@ -339,7 +343,7 @@ ENTRIES: tuple[Entry, ...] = (
         "assignment-minimiser",
         lambda: by_hand(_matching, choose=np.argmin),
         "ir ic ex_post_nash strong_budget_balance cyclic_monotone envy_free non_bossy "
-        "group_ic strong_group_ic collusion_proof false_name_proof",
+        "group_ic strong_group_ic collusion_proof false_name_proof efficient",
         "vcg-assignment, matching by minimal cost where maximal value was meant",
         faulty=True,
     ),
@@ -347,15 +351,16 @@ ENTRIES: tuple[Entry, ...] = (
         "greedy-assignment",
         selling(_matching, greedy_matching, greedy_externality, "greedy with externality prices"),
         "ic ex_post_nash strong_budget_balance cyclic_monotone envy_free non_bossy group_ic "
-        "strong_group_ic collusion_proof false_name_proof revenue_monotone",
+        "strong_group_ic collusion_proof false_name_proof revenue_monotone efficient",
         "vcg-assignment, around a greedy matching (Nisan & Ronen 2007)",
         faulty=True,
+        efficient="(1, 3/4), (3/4, 0), (0, 0): 1, and not 3/2",
     ),
     _goods(
         "dictatorship-charged",
         selling(_matching, dictatorship, own_report, "dictatorship at the own report"),
         "ic ex_post_nash strong_budget_balance anonymous envy_free group_ic strong_group_ic "
-        "collusion_proof false_name_proof revenue_monotone",
+        "collusion_proof false_name_proof revenue_monotone efficient",
         "serial-dictatorship, charging what was reported",
         faulty=True,
     ),
@@ -363,10 +368,11 @@ ENTRIES: tuple[Entry, ...] = (
         "boston",
         selling(_matching, boston, free_of_charge, "Boston"),
         "ic ex_post_nash cyclic_monotone anonymous envy_free strong_group_ic collusion_proof "
-        "false_name_proof",
+        "false_name_proof efficient",
         "Abdulkadiroğlu & Sönmez 2003: immediate acceptance",
         faulty=True,
         ic="(1, 1/2), (1, 1/2), (1/4, 1/2): the second gets nothing; naming item 2 first, 1/2",
+        efficient="(1/2, 0), (1, 0), (0, 0): the lower index is served",
     ),
     _goods(
         "items-off-by-one",
@@ -388,7 +394,7 @@ ENTRIES: tuple[Entry, ...] = (
         "items-free-reserve",
         selling(_values, with_reserve, second_prices, "reserve in the allocation only"),
         "ic ex_post_nash strong_budget_balance non_bossy group_ic strong_group_ic "
-        "collusion_proof false_name_proof",
+        "collusion_proof false_name_proof efficient",
         "second-price-items-reserve, forgetting the reserve in the price",
         faulty=True,
         ic="(1/4, 0) against nobody gets nothing; reporting 1/2 it wins for 0",
@@ -397,7 +403,7 @@ ENTRIES: tuple[Entry, ...] = (
         "bundle-at-item-prices",
         selling(_values, bundle, second_prices, "bundle at item prices"),
         "ic ex_post_nash strong_budget_balance envy_free non_bossy strong_group_ic "
-        "collusion_proof false_name_proof",
+        "collusion_proof false_name_proof efficient",
         "second-price-bundle, charging the sum of the items' second prices",
         faulty=True,
     ),
@@ -407,5 +413,6 @@ ENTRIES: tuple[Entry, ...] = (
         "feasible strong_budget_balance non_bossy group_ic strong_group_ic collusion_proof",
         "second-price-items, on agents who may have one item only",
         faulty=True,
+        efficient="an agent with both items counts both: only `feasible` fails",
     ),
 )

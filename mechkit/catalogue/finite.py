@@ -119,11 +119,12 @@ ENTRIES: tuple[Entry, ...] = (
     entry(
         "optimal-two-levels",
         lambda: Mechanism.posted(item(2, (1, 2)), 2, name="posted at the higher of two values"),
-        "strong_budget_balance",
+        "strong_budget_balance efficient",
         "Myerson 1981; Vohra 2011: values 1 and 2, equally likely: revenue 3/2",
         of=without(ITEM, "adverse_selection_free"),
         strong_group_ic="nobody can have more than nothing: the price is the highest value",
         envy_free="who buys has nothing of it",
+        efficient="(1, 1) is not sold",
     ),
     ruled(
         "expected-externality", item, fair, balanced, BALANCED,
@@ -135,6 +136,7 @@ ENTRIES: tuple[Entry, ...] = (
         group_ic="(2, 1, 1): agents 1 and 2 report 0 and are paid more for what they do not get",
         false_name_proof="(0, 2, 2): agent 0 is paid 23/27, as two of four 94/81",
         revenue_monotone="the sum of the payments is 0",
+        efficient="it is shared at ties, between equal values",
     ),
     ruled(
         "expected-externality-project", lambda: public_project(3, COST, levels=HALVES), efficient,

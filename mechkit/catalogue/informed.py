@@ -30,6 +30,12 @@ def one_item_slack(allocation: Array) -> Array:
     return np.concatenate([x, 1 - x.sum(axis=-1, keepdims=True)], axis=-1)
 
 
+def placed_slack(allocation: Array) -> Array:
+    """No negative share, and exactly one contract in all."""
+    x = allocation * 1
+    return np.concatenate([x, -np.abs(1 - x.sum(axis=-1, keepdims=True))], axis=-1)
+
+
 def winner(bids: Array, **shown: Public) -> Array:
     """The highest bid wins; the lowest index among equals."""
     return np.arange(bids.shape[-1]) == np.argmax(bids, axis=-1)[..., None]
@@ -59,6 +65,7 @@ def interdependent(agents: int = 3) -> Setting:
         allocation_shape=(agents,),
         value=lambda types, allocation: (types + GAMMA * mean_of_others(types)) * allocation,
         slack=one_item_slack,
+        first_best=lambda types: np.max(types + GAMMA * mean_of_others(types), axis=-1),
         interdependent=True,
     )
 
@@ -72,6 +79,7 @@ def wallet() -> Setting:
         allocation_shape=(2,),
         value=lambda types, allocation: types.sum(axis=-1, keepdims=True) * allocation,
         slack=one_item_slack,
+        first_best=lambda types: types.sum(axis=-1),
         reports=box(2, high=2),
         truthful=lambda types: 2 * types,
         interdependent=True,
@@ -100,12 +108,16 @@ def scaled(agents: int = 3) -> Setting:
     def truthful(types: Array, *, public: Public) -> Array:
         return public["scale"] * types
 
+    def first_best(types: Array, *, public: Public) -> Array:
+        return np.max(public["scale"] * types, axis=-1)
+
     return Setting(
         name=f"single item, scaled values, {agents} agents",
         types=box(agents),
         allocation_shape=(agents,),
         value=value,
         slack=one_item_slack,
+        first_best=first_best,
         reports=box(agents, high=2),
         truthful=truthful,
         public={"scale": box(1, low=1, high=2)},
@@ -170,13 +182,15 @@ def highest_pays_quote(bids: Array, allocation: Array, *, public: Public) -> Arr
 
 
 def procurement(agents: int = 3) -> Setting:
-    """One contract for one of several sellers. Types: costs; a payment is negative."""
+    """One contract, which must be placed with one of several sellers (or by lot among them). Types:
+    costs; a payment is negative."""
     return Setting(
         name=f"procurement, {agents} sellers",
         types=box(agents),
         allocation_shape=(agents,),
         value=lambda types, allocation: -types * allocation,
-        slack=one_item_slack,
+        slack=placed_slack,
+        first_best=lambda types: -np.min(types, axis=-1),
         roles=("seller",) * agents,
         quantity=lambda allocation: allocation * 1,
         binary=True,
@@ -210,7 +224,8 @@ COIN = [[0], [2]]
 
 COMMON = (
     "feasible ir ic ex_post_nash weak_budget_balance strong_budget_balance no_positive_transfers "
-    "anonymous envy_free non_bossy group_ic strong_group_ic collusion_proof revenue_monotone"
+    "efficient anonymous envy_free non_bossy group_ic strong_group_ic collusion_proof "
+    "revenue_monotone"
 )
 """What applies to one item whatever it is worth."""
 BID = " monotone critical_payment adverse_selection_free"
@@ -231,6 +246,7 @@ ENTRIES: tuple[Entry, ...] = (
         ic="worth a little, against reports of nothing by others who know of much: win for free",
         ex_post_nash="the price is one's value at the least winning report",
         envy_free="the second bidder would pay less than the item is worth to it",
+        efficient="the value θ_i (1 − γ/2) + γ/2 Σ θ grows in the own signal",
     ),
     _worth(
         "wallet-game",
@@ -238,6 +254,7 @@ ENTRIES: tuple[Entry, ...] = (
         "ic strong_budget_balance non_bossy strong_group_ic collusion_proof envy_free",
         "Klemperer 1998; Milgrom & Weber 1982",
         ic="the other holds 1 and bids 0: bid anything",
+        efficient="whoever has it, it is worth θ_1 + θ_2",
     ),
     _worth(
         "scaled-second-price",
@@ -262,7 +279,8 @@ ENTRIES: tuple[Entry, ...] = (
     _item(
         "public-reserve",
         on(item_with(reserve=box(1)), over_reserve, pay_reserve, "second price, public reserve"),
-        "strong_budget_balance non_bossy strong_group_ic collusion_proof adverse_selection_free",
+        "strong_budget_balance efficient non_bossy strong_group_ic collusion_proof "
+        "adverse_selection_free",
         "Myerson 1981, at every reserve",
     ),
     _item(
@@ -273,7 +291,8 @@ ENTRIES: tuple[Entry, ...] = (
             pay_reserve,
             "second price, random reserve",
         ),
-        "strong_budget_balance non_bossy strong_group_ic collusion_proof adverse_selection_free",
+        "strong_budget_balance efficient non_bossy strong_group_ic collusion_proof "
+        "adverse_selection_free",
         "Myerson 1981, in expectation over reserves",
     ),
     _item(
@@ -291,15 +310,17 @@ ENTRIES: tuple[Entry, ...] = (
         "public-quotes",
         on(item_with(quote=box(4)), offered, pay_quote, "quotes in turn"),
         "strong_budget_balance anonymous envy_free strong_group_ic collusion_proof "
-        "false_name_proof revenue_monotone adverse_selection_free",
+        "false_name_proof revenue_monotone adverse_selection_free efficient",
         "posted prices, quoted from public estimates",
         false_name_proof="the second identity has a lower quote",
+        efficient="the first who accepts its quote takes the item",
     ),
     _selling(
         "reverse-vickrey",
         on(procurement(), cheapest, receive(2), "reverse Vickrey"),
         "weak_budget_balance strong_budget_balance non_bossy strong_group_ic collusion_proof",
         "Vickrey 1961, buying",
+        efficient="the contract must be placed: the cheapest is the best",
     ),
     _worth(
         "signal-second-price",
@@ -334,7 +355,7 @@ ENTRIES: tuple[Entry, ...] = (
             "public reserve, not charged",
         ),
         "ic ex_post_nash strong_budget_balance critical_payment non_bossy strong_group_ic "
-        "collusion_proof false_name_proof adverse_selection_free",
+        "collusion_proof false_name_proof adverse_selection_free efficient",
         "public-reserve, the price forgetting the reserve",
         faulty=True,
     ),

@@ -231,13 +231,13 @@ def package_payments(reports: Array, allocation: Array) -> Array:
 
 KNOWN = (
     "feasible ir ic ex_post_nash weak_budget_balance strong_budget_balance no_positive_transfers "
-    "monotone critical_payment anonymous envy_free non_bossy group_ic strong_group_ic "
+    "monotone critical_payment efficient anonymous envy_free non_bossy group_ic strong_group_ic "
     "collusion_proof revenue_monotone adverse_selection_free"
 )
 ANY = (
     "feasible ir ic ex_post_nash weak_budget_balance strong_budget_balance no_positive_transfers "
-    "cyclic_monotone anonymous envy_free non_bossy group_ic strong_group_ic collusion_proof "
-    "false_name_proof revenue_monotone"
+    "cyclic_monotone efficient anonymous envy_free non_bossy group_ic strong_group_ic "
+    "collusion_proof false_name_proof revenue_monotone"
 )
 _known, _any = partial(entry, of=KNOWN), partial(entry, of=ANY)
 
@@ -270,22 +270,25 @@ ENTRIES: tuple[Entry, ...] = (
         "greedy-single-minded",
         unknown(greedy(), "greedy by v / √|S|"),
         "strong_budget_balance non_bossy group_ic strong_group_ic collusion_proof "
-        "revenue_monotone false_name_proof",
+        "revenue_monotone false_name_proof efficient",
         "Lehmann, O'Callaghan & Shoham 2002, theorem 11.2",
+        efficient="A at 1/2 against AB at 0.7: 1/4 > 0.49/2",
     ),
     _known(
         "greedy-known-bundles",
         known(greedy(), "greedy by v / √|S|, known bundles"),
         "strong_budget_balance anonymous non_bossy group_ic strong_group_ic collusion_proof "
-        "revenue_monotone",
+        "revenue_monotone efficient",
         "Lehmann, O'Callaghan & Shoham 2002; Mu'alem & Nisan 2008",
+        efficient="locals 1/2, 0 and global 0.7: 1/4 > 0.49/2, the local wins",
     ),
     _known(
         "greedy-by-value",
         known(greedy(by_size=False), "greedy by value, known bundles"),
         "strong_budget_balance anonymous non_bossy group_ic strong_group_ic collusion_proof "
-        "revenue_monotone",
+        "revenue_monotone efficient",
         "Mu'alem & Nisan 2008",
+        efficient="locals 3/4, 3/4 and global 1: the global bidder wins",
     ),
     _any(
         "package-shop",
@@ -293,14 +296,14 @@ ENTRIES: tuple[Entry, ...] = (
             combinatorial(2, 2), package_shop, package_payments, name="posted package prices"
         ),
         "strong_budget_balance anonymous envy_free strong_group_ic collusion_proof "
-        "revenue_monotone",
+        "revenue_monotone efficient",
         "posted prices in turn",
     ),
     _any(
         "greedy-pays-bid",
         unknown(greedy_pays(lambda values, wants: values), "greedy, pay as bid"),
         "ic ex_post_nash strong_budget_balance group_ic strong_group_ic collusion_proof "
-        "false_name_proof revenue_monotone",
+        "false_name_proof revenue_monotone efficient",
         "greedy-single-minded, charging the bid",
         faulty=True,
         envy_free="a bundle that covers another's and costs less ranks below it",
@@ -309,7 +312,7 @@ ENTRIES: tuple[Entry, ...] = (
         "greedy-next-in-line",
         unknown(greedy_pays(next_in_line), "greedy, next in line"),
         "ic ex_post_nash strong_budget_balance envy_free non_bossy group_ic strong_group_ic "
-        "collusion_proof false_name_proof revenue_monotone",
+        "collusion_proof false_name_proof revenue_monotone efficient",
         "greedy-single-minded, charging by the next score even where it is not in the way",
         faulty=True,
     ),
@@ -317,7 +320,7 @@ ENTRIES: tuple[Entry, ...] = (
         "greedy-forgets-size",
         unknown(greedy(own_size=False), "greedy, price without size"),
         "ic ex_post_nash strong_budget_balance envy_free non_bossy group_ic strong_group_ic "
-        "collusion_proof false_name_proof revenue_monotone",
+        "collusion_proof false_name_proof revenue_monotone efficient",
         "greedy-single-minded, the rival's score not multiplied by √|S_i|",
         faulty=True,
     ),
@@ -325,7 +328,7 @@ ENTRIES: tuple[Entry, ...] = (
         "greedy-ties",
         known(greedy(ties=False), "greedy that serves ties"),
         "feasible strong_budget_balance anonymous non_bossy group_ic strong_group_ic "
-        "collusion_proof revenue_monotone",
+        "collusion_proof revenue_monotone efficient",
         "greedy-known-bundles, without the tie-break: equal scores both win",
         faulty=True,
     ),
@@ -352,6 +355,7 @@ ENTRIES: tuple[Entry, ...] = (
         "feasible strong_budget_balance non_bossy strong_group_ic collusion_proof",
         "vcg-single-minded, looking for clashes on all items but the last",
         faulty=True,
+        efficient="it maximises over more sets than are feasible: only `feasible` fails",
     ),
     _any(
         "first-price-packages",
@@ -365,9 +369,10 @@ ENTRIES: tuple[Entry, ...] = (
         "vcg-adds-up",
         lambda: auction(combinatorial(2, 2), adds_up=True),
         "ir ic ex_post_nash strong_budget_balance cyclic_monotone envy_free non_bossy "
-        "group_ic strong_group_ic collusion_proof false_name_proof revenue_monotone",
+        "group_ic strong_group_ic collusion_proof false_name_proof revenue_monotone efficient",
         "vcg-packages, reading exclusive bids for A and for B as bids that add up",
         faulty=True,
         ir="(1, 1, 1) against (3/4, 3/4, 3/4): it gets both, and pays 3/2",
+        efficient="(1, 1, 1) against (3/4, 3/4, 3/4): 1, and not 7/4",
     ),
 )

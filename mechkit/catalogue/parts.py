@@ -17,7 +17,7 @@ from mechkit.settings import Array, Setting
 
 ANY = (
     "feasible ir ic ex_post_nash weak_budget_balance strong_budget_balance no_positive_transfers "
-    "anonymous non_bossy group_ic strong_group_ic collusion_proof revenue_monotone"
+    "efficient anonymous non_bossy group_ic strong_group_ic collusion_proof revenue_monotone"
 )
 SHARES = f"{ANY} monotone envy_free false_name_proof adverse_selection_free"
 """What applies to bidders with one number each and a part of their own: shares, clicks."""

@@ -68,7 +68,8 @@ ENTRIES: tuple[Entry, ...] = (
     ruled(
         "position-vcg-reserve", clicks, above_reserve,
         by_position(lambda r: ladder(np.maximum(next_bids(r), RESERVE), STEPS)),
-        f"{VICKREY} adverse_selection_free", "Edelman & Schwarz 2010: a reserve per click",
+        f"{VICKREY} efficient adverse_selection_free",
+        "Edelman & Schwarz 2010: a reserve per click",
         of=SHARES, adverse_selection_free="(2, 0, 0) shows nobody, (4, 0, 0) does",
     ),
     ruled(

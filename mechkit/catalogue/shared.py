@@ -53,14 +53,14 @@ MANIPULABLE = "ic ex_post_nash strong_group_ic collusion_proof false_name_proof"
 
 DIVISIBLE = (
     ruled(
-        "equal-shares", resource, equal_shares, nothing, "false_name_proof",
+        "equal-shares", resource, equal_shares, nothing, "false_name_proof efficient",
         "folklore: ignores the reports", of=SHARES,
         false_name_proof="two of four equal parts are more than one of three",
         strong_budget_balance="nobody pays",
     ),
     ruled(
         "quadratic-menu", resource, own_part, lambda r, x: r * r / (2 * r.shape[-1]),
-        "strong_budget_balance false_name_proof revenue_monotone adverse_selection_free",
+        "strong_budget_balance false_name_proof revenue_monotone adverse_selection_free efficient",
         "Myerson 1981: x_i = r_i/n, p_i = r_i²/2n", of=SHARES,
         envy_free="all choose from one menu", collusion_proof="nobody moves anybody else",
         false_name_proof="with n agents the truth is worth v²/2n, as two of n + 1 v²/(n + 1)",
@@ -69,7 +69,7 @@ DIVISIBLE = (
     ),
     ruled(
         "kelly-proportional", resource, in_proportion, own_bid,
-        f"{MANIPULABLE} ir strong_budget_balance envy_free group_ic",
+        f"{MANIPULABLE} ir strong_budget_balance envy_free group_ic efficient",
         "Kelly 1997; Johari & Tsitsiklis 2004: reports are what one pays, here one's value",
         of=SHARES, faulty=True,
         ir="(1, 1, 0): agent 0 pays 1 for a half",
@@ -79,7 +79,7 @@ DIVISIBLE = (
     ),
     ruled(
         "proportional-for-free", resource, in_proportion, nothing,
-        f"{MANIPULABLE} envy_free group_ic", "planted in kelly-proportional: nobody pays",
+        f"{MANIPULABLE} envy_free group_ic efficient", "planted in kelly-proportional: nobody pays",
         of=SHARES, faulty=True, ic="(1/2, 1/2, 0): agent 0 reports 1",
         group_ic="(1/2, 1/2, 1/2): agents 0 and 1 report 1: 2/5 each, not 1/3",
         non_bossy="the own share is unchanged only where there is nobody else to share with",
@@ -87,7 +87,7 @@ DIVISIBLE = (
     ruled(
         "own-part-pay-as-bid", resource, own_part, lambda r, x: r * x[..., 0],
         f"{MANIPULABLE} strong_budget_balance envy_free group_ic revenue_monotone "
-        "adverse_selection_free",
+        "adverse_selection_free efficient",
         "planted in quadratic-menu: r_i x_i(r), the integral forgotten", of=SHARES, faulty=True,
         ic="(1, 0, 0): agent 0 reports 1/2 and gains 1/12",
         group_ic="(1, 1, 0): agents 0 and 1 report 1/2",
@@ -163,6 +163,7 @@ PUBLIC = (
         ir="(0, 1, 1): it is built, which costs agent 0 its share",
         group_ic="(0.6, 0.6, 0): agents 0 and 1 report 1: it is built, and neither is pivotal",
         revenue_monotone="(0.8, 0.6, 0.15): agent 0 pays 1/4; agent 1 reports 1: it pays 0",
+        efficient="Σ θ = c: built or not, the welfare is 0",
     ),
     entry(
         "clarke-project-groves",
@@ -171,25 +172,29 @@ PUBLIC = (
     ),
     ruled(
         "majority-vote", project, by_vote(lambda yes, n: 2 * yes > n), nothing,
-        "ir strong_group_ic collusion_proof adverse_selection_free",
+        "ir strong_group_ic collusion_proof adverse_selection_free efficient",
         "May 1952", **VOTED,
         ir="(0, 1, 1): it is built, which costs agent 0 its share",
         group_ic="two who both gain from the other outcome have voted for it already",
         strong_group_ic="(1/2, 1, 0): agent 0, who does not care, votes with agent 2",
+        efficient="(1/2, 1/2, 0): two votes build what is worth 1 and costs 3/2",
     ),
     ruled(
         "unanimity", project, by_vote(lambda yes, n: yes >= n), nothing,
-        "collusion_proof adverse_selection_free",
+        "collusion_proof adverse_selection_free efficient",
         "Moulin 1994: conservative equal costs", **VOTED,
         ir="whoever is against it prevents it",
         strong_group_ic="no coalition can overrule a no from outside, and a no from inside loses",
         collusion_proof="(1/4, 1, 1/2): agents 0 and 1 agree to build",
+        efficient="(1, 1, 1/4): one prevents it",
     ),
     entry(
         "random-dictator", lambda: dictatorship(project()),
-        "ir strong_group_ic collusion_proof adverse_selection_free", "Gibbard 1977", **VOTED,
+        "ir efficient strong_group_ic collusion_proof adverse_selection_free",
+        "Gibbard 1977", **VOTED,
         ir="(0, 1, 1): it is built with chance 2/3, which costs agent 0 1/3",
         strong_group_ic="(1/2, 1, 0): agent 0, who does not care, decides as agent 2 would",
+        efficient="(1, 1, 1/4): it is not built if agent 2 is drawn",
     ),
     ruled(
         "contributions", project, efficient,

@@ -246,7 +246,7 @@ def split(rule: Callable[..., Sides], name: str) -> Callable[[], Mechanism]:
 
 BILATERAL = (
     "feasible ir ic ex_post_nash weak_budget_balance strong_budget_balance no_positive_transfers "
-    "monotone critical_payment non_bossy group_ic strong_group_ic collusion_proof "
+    "monotone critical_payment efficient non_bossy group_ic strong_group_ic collusion_proof "
     "false_name_proof revenue_monotone"
 )
 MARKET = BILATERAL + " anonymous envy_free"
@@ -270,19 +270,22 @@ ENTRIES: tuple[Entry, ...] = (
         "mcafee",
         two_by_two(mcafee, "McAfee"),
         "strong_budget_balance non_bossy strong_group_ic collusion_proof false_name_proof "
-        "revenue_monotone",
+        "revenue_monotone efficient",
         "McAfee 1992, theorem 1",
         revenue_monotone="bids 9/10, 4/10, asks 1/10, 2/10: one trade leaves 2/10; raise 4/10 to "
         "1/2: both trade at 1/2, and nothing is left",
         false_name_proof="bids 1, 0, asks 1/4, 1/4: no trade; as 1 and 1/4 it buys at 1/4",
         group_ic="prices of those who trade are set by those who do not",
+        efficient="bids 1/4, 0, asks 0, 1: the price of 1/2 does not suit b_1, and none trades",
     ),
     _two(
         "trade-reduction",
         two_by_two(trade_reduction, "trade reduction"),
-        "strong_budget_balance non_bossy strong_group_ic collusion_proof false_name_proof",
+        "strong_budget_balance efficient non_bossy strong_group_ic collusion_proof "
+        "false_name_proof",
         "McAfee 1992; Babaioff & Nisan 2004",
         revenue_monotone="with at most two trades it is max(b_2 − s_2, 0)",
+        efficient="a single pair that gains never trades",
     ),
     _two(
         "vcg-market",
@@ -303,30 +306,35 @@ ENTRIES: tuple[Entry, ...] = (
     _one(
         "posted-trade",
         bilateral(at_half, "posted price trade"),
-        "collusion_proof",
+        "collusion_proof efficient",
         "Hagerty & Rogerson 1987",
         collusion_proof="value 4/10, cost 0, price 1/2: together they gain 4/10 by trading",
+        efficient="value 4/10, cost 0",
     ),
     _two(
         "posted-market",
         two_by_two(at_half, "posted price market"),
-        "anonymous envy_free strong_group_ic collusion_proof",
+        "anonymous envy_free strong_group_ic collusion_proof efficient",
         "Hagerty & Rogerson 1987, with rationing by index",
         strong_group_ic="a buyer worth exactly 1/2 stands back for the next one",
+        efficient="values 1/2, 1, costs 0, 1: the first buyer is served",
     ),
     _two(
         "balanced-market",
         two_by_two(balanced, "strongly budget-balanced market"),
-        "anonymous envy_free non_bossy strong_group_ic collusion_proof",
+        "anonymous envy_free non_bossy strong_group_ic collusion_proof efficient",
         "Segal-Halevi, Hassidim & Aumann 2016 (SBBA), the seller left out drawn by index",
+        efficient="bids 1/2, 0, asks 0, 1: s_2 > b_1, and none trades",
     ),
     _two(
         "muda",
         split(muda, "MUDA"),
-        "anonymous envy_free non_bossy group_ic strong_group_ic collusion_proof false_name_proof",
+        "efficient anonymous envy_free non_bossy group_ic strong_group_ic collusion_proof "
+        "false_name_proof",
         "Segal-Halevi, Hassidim & Aumann 2018, single units, at each split into halves",
         group_ic="a buyer in each half moves the price that the other pays",
         false_name_proof="an identity in the other half buys at a price that one's own half makes",
+        efficient="bids 1, 0, asks 1, 0, halves by index: who could gain sits in different halves",
     ),
     _one(
         "midpoint",
@@ -381,22 +389,26 @@ ENTRIES: tuple[Entry, ...] = (
         "collusion_proof false_name_proof",
         "mcafee, trading k pairs at the mean of the next pair whether or not it fits",
         faulty=True,
+        efficient="all k pairs trade",
     ),
     _two(
         "mcafee-wrong-neighbour",
         two_by_two(partial(mcafee, slip=1), "McAfee at the wrong neighbour"),
         "ic ex_post_nash strong_budget_balance critical_payment non_bossy group_ic "
-        "strong_group_ic collusion_proof false_name_proof revenue_monotone",
+        "strong_group_ic collusion_proof false_name_proof revenue_monotone efficient",
         "mcafee, reducing to k − 1 trades at b_{k−1} and s_{k−1}",
         faulty=True,
+        efficient="one trade too few wherever it reduces",
     ),
     _two(
         "reduction-one-sided",
         two_by_two(partial(trade_reduction, both_sides=False), "reduction of buyers only"),
         "feasible ic ex_post_nash weak_budget_balance strong_budget_balance critical_payment "
-        "non_bossy group_ic strong_group_ic collusion_proof false_name_proof revenue_monotone",
+        "efficient non_bossy group_ic strong_group_ic collusion_proof false_name_proof "
+        "revenue_monotone",
         "trade-reduction, forgetting to leave out the k-th seller",
         faulty=True,
+        efficient="bids 1, 0, asks 1/2, 1: a seller parts with its unit, and no buyer gets it",
     ),
     _two(
         "vcg-market-sign",
@@ -430,19 +442,21 @@ ENTRIES: tuple[Entry, ...] = (
         "strong_group_ic collusion_proof revenue_monotone",
         "vcg-market, where everybody who bids b_k buys: wrong only at a tie",
         faulty=True,
+        efficient="one buyer too many adds b_k ≥ 0: only `feasible` fails",
     ),
     _two(
         "mean-price-market",
         two_by_two(at_mean, "market at the mean report"),
         "ic ex_post_nash critical_payment anonymous envy_free non_bossy group_ic "
-        "strong_group_ic collusion_proof false_name_proof",
+        "strong_group_ic collusion_proof false_name_proof efficient",
         "posted-market, at a price that everybody's report moves",
         faulty=True,
     ),
     _two(
         "balanced-drops-dearest",
         two_by_two(partial(balanced, drops="by ask"), "balanced market, dearest seller out"),
-        "ic ex_post_nash critical_payment envy_free non_bossy strong_group_ic collusion_proof",
+        "ic ex_post_nash critical_payment efficient envy_free non_bossy strong_group_ic "
+        "collusion_proof",
         "balanced-market, leaving out the k-th seller, who can ask less and stay in",
         faulty=True,
     ),
@@ -450,8 +464,9 @@ ENTRIES: tuple[Entry, ...] = (
         "muda-own-half",
         split(partial(muda, swap=False), "MUDA at its own price"),
         "ic ex_post_nash critical_payment anonymous envy_free group_ic strong_group_ic "
-        "collusion_proof false_name_proof",
+        "collusion_proof false_name_proof efficient",
         "muda, with each half at its own clearing price",
         faulty=True,
+        efficient="bids 1, 0, asks 1, 0, halves by index: who could gain sits in different halves",
     ),
 )

@@ -26,7 +26,11 @@ from mechkit.spaces import box
 def additive(
     agents: int, items: int, *, low: Any = 0, high: Any = 1, levels: Any = None, prior: Prior = None
 ) -> Setting:
-    """Items whose values add up. Types and allocation (batch, agents, items)."""
+    """Items whose values add up. Types and allocation (batch, agents, items).
+
+    First best: each item to whoever values it most, unless all values are negative; values are
+    linear, so that chances of an item add nothing.
+    """
     agents, items = whole(agents, 1, "agents"), whole(items, 1, "items")
     again = partial(additive, items=items, low=low, high=high, levels=levels, prior=prior)
     return Setting(
@@ -39,13 +43,18 @@ def additive(
         joint_value=lambda types, parts: (types * (parts * 1).sum(axis=1)).sum(axis=-1),
         resize=resizer(again, "bidder", low, high) if resizable_prior(prior) else None,
         outcomes=lambda: assignments(agents, items),
+        first_best=lambda types: np.maximum(np.max(types, axis=1), 0).sum(axis=-1),
     )
 
 
 def unit_demand(
     agents: int, items: int, *, low: Any = 0, high: Any = 1, levels: Any = None, prior: Prior = None
 ) -> Setting:
-    """Each agent wants one item at most. Types and allocation (batch, agents, items)."""
+    """Each agent wants one item at most. Types and allocation (batch, agents, items).
+
+    First best: the best of all matchings; values are linear in chances, and chances are mixtures of
+    matchings (Birkhoff 1946; von Neumann 1953).
+    """
     agents, items = whole(agents, 1, "agents"), whole(items, 1, "items")
     again = partial(unit_demand, items=items, low=low, high=high, levels=levels, prior=prior)
     return Setting(
@@ -75,6 +84,8 @@ def single_minded(
     bundles given, 0/1 (agents, items): the bundles are known; types (batch, agents): values.
     bundles None: a type is (value, wants item 0, …, wants item m−1), (batch, agents, 1 + items),
     and the bundle can be misreported. Everybody wants at least one item.
+
+    First best: the best of all assignments of whole items; there are no others.
     """
     agents, items = whole(agents, 1, "agents"), whole(items, 1, "items")
 
@@ -161,7 +172,7 @@ def combinatorial(
 
     Types (batch, agents, 2^items − 1): the value of each non-empty bundle, in the order of
     `bundle_table`; a set of items is worth the best bundle inside it. Allocation (batch, agents,
-    items), whole items only.
+    items), whole items only. First best: the best of all assignments.
     """
     agents, items = whole(agents, 1, "agents"), whole(items, 1, "items")
     if items > 8:

@@ -33,6 +33,9 @@ def divisible(
 
     Types (batch, agents), or (batch, agents, resources) for several. Allocation (batch, agents,
     resources): shares. utility(types, shares) -> (batch, agents), linear by default: Σ_k θ_k x_k.
+
+    First best where values are linear: each resource, whole, to whoever values it most, unless all
+    values are negative. With a utility of your own give it, by `replace(setting, first_best=…)`.
     """
     agents, resources = whole(agents, 1, "agents"), whole(resources, 1, "resources")
     several = resources > 1
@@ -41,6 +44,10 @@ def divisible(
         return ((types if several else types[..., None]) * allocation).sum(axis=-1)
 
     worth = linear if utility is None else utility
+
+    def first_best(types: Array) -> Array:
+        highest = np.max(np.reshape(types, (types.shape[0], agents, resources)), axis=1)
+        return np.maximum(highest, 0).sum(axis=-1)
 
     def joint(types: Array, parts: Array) -> Array:
         return worth(types[:, None], (parts * 1).sum(axis=1)[:, None])[:, 0]
@@ -66,6 +73,7 @@ def divisible(
         else None,
         joint_value=joint,
         resize=resizer(again, "bidder", low, high) if resizable_prior(prior) else None,
+        first_best=first_best if utility is None else None,
     )
 
 
@@ -82,6 +90,9 @@ def public_project(
 
     Types (batch, agents): gross values. Allocation (batch,): 1 if built. A built project is worth
     θ_i − cost/n to agent i (net of its share), so payments are transfers on top of the shares.
+
+    First best: max(0, Σ θ_i − cost); a project built by chance is worth no more than the better of
+    building and not, since values are linear.
     """
     agents = whole(agents, 1, "agents")
     amount = rational(cost, "cost")
@@ -106,5 +117,7 @@ def public_project(
         if resizable_prior(prior)
         else None,
         outcomes=lambda: np.array([0, 1]),
+        # As in `value`, share by share, so that floats and rationals round alike.
+        first_best=lambda types: np.maximum((types - share).sum(axis=-1), 0),
         constants=(float(amount), share),
     )

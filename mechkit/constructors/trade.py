@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from mechkit.constructors.common import (
-    listed,
+    balanced,
     resizable_prior,
     whole,
 )
@@ -31,6 +30,9 @@ def double_auction(
 
     Types (batch, buyers + sellers): a buyer's value, a seller's cost. Allocation, same shape: 1
     where the agent trades. A seller's payment is negative: it is paid. Every unit bought is sold.
+
+    First best: Σ_k max(0, b_k − s_k), bids in falling and costs in rising order. Fractions add
+    nothing: values are linear, and the best of a flow from sellers to buyers is a whole one.
     """
     buyers, sellers = whole(buyers, 1, "buyers"), whole(sellers, 1, "sellers")
     agents = buyers + sellers
@@ -41,9 +43,12 @@ def double_auction(
         gap = (x * sign).sum(axis=-1, keepdims=True)
         return np.concatenate([x, 1 - x, -np.abs(gap)], axis=-1)
 
-    def outcomes() -> np.ndarray:
-        rows = itertools.product((0, 1), repeat=agents)
-        return listed((r for r in rows if sum(r[:buyers]) == sum(r[buyers:])), (agents,))
+    pairs = min(buyers, sellers)
+
+    def first_best(types: Array) -> Array:
+        bids = np.flip(np.sort(types[..., :buyers], axis=-1), axis=-1)
+        costs = np.sort(types[..., buyers:], axis=-1)
+        return np.maximum(bids[..., :pairs] - costs[..., :pairs], 0).sum(axis=-1)
 
     def resize(counts: Mapping[str, int]) -> Setting:
         return double_auction(
@@ -62,5 +67,6 @@ def double_auction(
         binary=True,
         joint_value=lambda types, parts: types * np.minimum((parts * 1).sum(axis=-1), 1),
         resize=None if np.ndim(low) or np.ndim(high) or not resizable_prior(prior) else resize,
-        outcomes=outcomes,
+        outcomes=lambda: balanced(buyers, sellers),
+        first_best=first_best,
     )

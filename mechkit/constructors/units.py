@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -11,10 +10,10 @@ import numpy as np
 
 from mechkit.constructors.common import (
     assignment_slack,
-    listed,
     matchings,
     resizable_prior,
     resizer,
+    sums,
     whole,
 )
 from mechkit.errors import require
@@ -68,6 +67,11 @@ def multi_unit(
 
     Types: (batch, agents) for demand 1, else marginal values (batch, agents, demand), which do not
     increase from unit to unit (a scipy.stats prior gives independent draws, sorted).
+
+    First best: the sum of the `units` highest marginal values that are not negative. Fractions of
+    units add nothing: an agent's value is Σ_k θ_k min(1, max(0, x − k)), concave because θ falls,
+    so that it is the best filling of its `demand` slots with x; and a linear program that fills
+    slots of size 1 from a supply of `units` has a best solution in whole units.
     """
     agents, units = whole(agents, 1, "agents"), whole(units, 1, "units")
     demand = whole(demand, 1, "demand")
@@ -88,9 +92,9 @@ def multi_unit(
             return types * held
         return (types * np.clip(held[..., None] - np.arange(demand), 0, 1)).sum(axis=-1)
 
-    def outcomes() -> np.ndarray:
-        rows = itertools.product(range(demand + 1), repeat=agents)
-        return listed((r for r in rows if sum(r) <= units), (agents,))
+    def first_best(types: Array) -> Array:
+        slots = np.reshape(types, (types.shape[0], agents * demand))
+        return np.sort(np.maximum(slots, 0), axis=-1)[..., -units:].sum(axis=-1)
 
     require(
         "seller" not in roles,
@@ -134,7 +138,8 @@ def multi_unit(
         binary=demand == 1,
         joint_value=joint if one_role else None,
         resize=resizer(again, role, low, high) if one_role and resizable_prior(prior) else None,
-        outcomes=outcomes,
+        outcomes=lambda: sums(agents, demand, units),
+        first_best=first_best,
     )
 
 
@@ -151,6 +156,10 @@ def positions(
 
     Types (batch, agents): value per click. Allocation (batch, agents, positions): who is shown
     where. Payments are per round, not per click.
+
+    First best: the highest value gets the highest rate, and so on, while values are not negative
+    (Hardy, Littlewood & Pólya: sorted products have the largest sum). Mixtures of assignments add
+    nothing, since values are linear in them (Birkhoff).
     """
     agents = whole(agents, 1, "agents")
     rates = np.asarray(click_rates)
@@ -165,6 +174,12 @@ def positions(
 
     def clicks(allocation: Array) -> Array:
         return (allocation * rates).sum(axis=-1)
+
+    shown = min(agents, slots)
+
+    def first_best(types: Array) -> Array:
+        falling = np.flip(np.sort(np.maximum(types, 0), axis=-1), axis=-1)
+        return (falling[..., :shown] * rates[:shown]).sum(axis=-1)
 
     return Setting(
         name=f"{slots} positions, {agents} agents",
@@ -186,5 +201,6 @@ def positions(
         if resizable_prior(prior)
         else None,
         outcomes=lambda: matchings(agents, slots),
+        first_best=first_best,
         constants=tuple(float(r) for r in rates),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mechkit.first_best import best_outcome
 from mechkit.settings import values
 from mechkit.story.scene import (
     GROUPS,
@@ -21,6 +22,7 @@ from mechkit.story.scene import (
     zero,
 )
 from mechkit.verdict import Played
+from proofs import exact
 
 
 def worst(numbers: Iterable[Any]) -> int:
@@ -149,14 +151,35 @@ def envies(scene: Scene) -> Story:
 def wasteful(scene: Scene) -> Story:
     assert scene.truth.utilities is not None
     welfare = sum(scene.truth.utilities) + sum(scene.truth.payments)
+    best, optimum = best_allocation(scene), number(welfare + scene.c.gain)
+    costs = " (values less costs)" if scene.setting.sellers.any() else ""
     return Story(
         f"welfare {short(welfare)}, and {short(welfare + scene.c.gain)} is possible",
         (
             *scene.cast(),
-            f"The allocation is {shown(scene.truth.allocation)}, of welfare {number(welfare)}.",
-            f"The optimum is {number(welfare + scene.c.gain)}: {scene.gain} is lost.",
+            f"  truth: allocation {shown(scene.truth.allocation)}, welfare{costs} "
+            f"{number(welfare)}",
+            f"  best:  welfare {optimum}"
+            if best is None
+            else f"  best:  allocation {shown(best)}, welfare {optimum}",
+            f"Of the welfare that is possible {scene.gain} is lost.",
         ),
     )
+
+
+def best_allocation(scene: Scene) -> np.ndarray | None:
+    """A listed outcome of the largest welfare; None if there is none, or if each draw of a lottery
+    has its own."""
+    if scene.setting.lotteries:
+        return None
+    floats = scene.c.arithmetic == "float64"
+
+    def alone(array: Any) -> Any:
+        one = np.asarray(array)[None]
+        return one.astype(float) if floats else exact(one)
+
+    public = {name: alone(x) for name, x in scene.c.public.items()}
+    return best_outcome(scene.setting, alone(scene.c.types), public)
 
 
 # Wordings: other comparisons ---------------------------------------------------------------------
