@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from mechkit.expectations import Interim
 from mechkit.settings import Array, Setting, values
-from mechkit.views import Cycle, Deviation, Interim, Newcomer, Scaling, Swap, View
+from mechkit.views import Cycle, Deviation, Newcomer, Scaling, Swap, View
 
 
 def own_gain(view: Deviation) -> Array:
