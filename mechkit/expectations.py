@@ -130,6 +130,8 @@ class Interim(View):
             return opponents(self.setting, self.who[0])
         if not isinstance(self.types, np.ndarray):
             return None
+        if self.strict:
+            raise Unsupported("an expectation over a continuous prior is no matter of floats")
         profiles = lattice(self.setting, self.who[0])
         return profiles, [Fraction(1, len(profiles))] * len(profiles)
 

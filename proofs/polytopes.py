@@ -16,6 +16,7 @@ ACM 26, 1979).
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations, pairwise
@@ -63,6 +64,8 @@ def contradicts(
     knots: Sequence[Fraction],
     between: Sequence[Sequence[Sequence[Fraction]]],
     values: Sequence[Sequence[Fraction]],
+    *,
+    seconds: float = math.inf,
 ) -> str | None:
     """Why some curves are not the means of the pieces' results, or None if they are.
 
@@ -77,7 +80,12 @@ def contradicts(
         knots: ascending, from the low to the high of x_0.
         between: for each gap between knots the coefficients, constant first, of each mean.
         values: for each knot the value of each mean.
+        seconds: how long it may take.
+
+    Raises:
+        TimeoutError: it takes longer.
     """
+    end = time.monotonic() + seconds
     low, high = box[0]
     if not knots or (knots[0], knots[-1]) != (low, high) or list(knots) != sorted(set(knots)):
         return f"the knots {[str(x) for x in knots]} do not lead from {low} to {high}"
@@ -90,6 +98,8 @@ def contradicts(
     for a, b in pairwise(sorted(ends)):
         points += [a + (b - a) * Fraction(k, more + 1) for k in range(1, more + 1)]
     for x in points:
+        if time.monotonic() > end:
+            raise TimeoutError("integrating by simplices takes longer than it may")
         if x in knots:
             stated = list(values[list(knots).index(x)])
         else:

@@ -1,7 +1,8 @@
 """From a property to the provers, the cheapest first.
 
 Exhaustion on finite type spaces; else every real type, by written-out case splits that a checker
-without a solver has checked, or by two SMT solvers that read the same text. A case that a prover
+without a solver has checked, or by two SMT solvers that read the same text; expectations over a
+uniform prior by exact integration. A case that a prover
 finds is no verdict: it goes through the exact replay like any other.
 """
 
@@ -18,6 +19,7 @@ from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import exhaust
+from mechkit.prove.interim import prove as prove_interim
 from mechkit.prove.piecewise import prove as prove_piecewise
 from mechkit.prove.problem import inhabited
 from mechkit.replay import margins, negative
@@ -47,13 +49,14 @@ def prove(
 
 
 def _first(mechanism: Mechanism, prop: Property, deadline: float, coalition: int) -> Attempt:
+    interim = any(check.family == "interim" for check in prop.checks(mechanism.setting))
     if mechanism.setting.types.finite and mechanism.setting.report_space.finite:
         attempt = exhaust(mechanism, prop, deadline=deadline, coalition=coalition)
-        if not isinstance(attempt, GaveUp):
+        if interim or not isinstance(attempt, GaveUp):
             return attempt
-    if any(check.family == "interim" for check in prop.checks(mechanism.setting)):
-        return GaveUp("an expectation over a continuous prior")
     left = max(0.5, deadline - time.monotonic())
+    if interim:
+        return prove_interim(mechanism, prop, seconds=left)
     return prove_piecewise(mechanism, prop, seconds=left, coalition=coalition)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from mechkit.errors import require
 from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
-from mechkit.prove import exhaustive, piecewise
+from mechkit.prove import exhaustive, interim, piecewise
 from mechkit.prove.attempt import Checked
 from mechkit.prove.problem import inhabited
 from mechkit.saved import read_json
@@ -71,7 +71,7 @@ def read(path: Path) -> Mapping[str, Any]:
     return data
 
 
-KINDS = {"exhaustive": exhaustive, "problems": piecewise}
+KINDS = {"exhaustive": exhaustive, "interim": interim, "problems": piecewise}
 """By what an argument says it is: the module that made it, checks it and explains it."""
 
 
