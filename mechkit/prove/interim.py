@@ -84,7 +84,9 @@ def _linear(setting: Setting) -> bool:
     fixed = Mechanism.from_outcome(setting, lambda reports, **_: (allocation, np.zeros((1, n))))
     values = play(fixed, types, {}).values(types)
     worth = exact(values, algebra=algebra).terms[0]
-    return not algebra.obligations and all(map(_affine, worth, types.terms[0]))
+    # The term of an unknown is a sum of one atom: the unknown itself.
+    unknowns = [term.items[0][0] for term in types.terms[0]]
+    return not algebra.obligations and all(map(_affine, worth, unknowns))
 
 
 def _affine(term: Any, unknown: Variable) -> bool:
