@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from mechkit.expectations import Interim
 from mechkit.mechanism import Mechanism
 from mechkit.settings import Lottery, Setting
 from mechkit.spaces import Space, box
@@ -29,7 +30,6 @@ from mechkit.views import (
     Case,
     Cycle,
     Deviation,
-    Interim,
     Newcomer,
     Scaling,
     Slot,

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from mechkit.expectations import Interim
 from mechkit.first_best import first_best, welfare
 from mechkit.settings import Array, Public, Setting, values
-from mechkit.views import Cycle, Deviation, Interim, Newcomer, Scaling, Swap, View
+from mechkit.views import Cycle, Deviation, Newcomer, Scaling, Swap, View
 
 
 def own_gain(view: Deviation) -> Array:

@@ -108,7 +108,9 @@ class Mechanism:
         return cls.of(setting, groves.threshold(setting, threshold, **options))
 
     @classmethod
-    def ranked(cls, setting: Setting, rule: Callable[..., Any], k: int, **options: Any) -> Mechanism:
+    def ranked(
+        cls, setting: Setting, rule: Callable[..., Any], k: int, **options: Any
+    ) -> Mechanism:
         """Each agent's outcome from its report, rank and k highest rivals: see `ranked.ranked`."""
         return cls.of(setting, ranked.ranked(setting, rule, k, **options))
 

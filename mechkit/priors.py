@@ -80,6 +80,34 @@ def sampler(space: Space, prior: Prior) -> Callable[[np.random.Generator, int], 
     return draw
 
 
+def intervals(space: Space, prior: Prior) -> tuple[tuple[Fraction, Fraction], ...] | None:
+    """The interval from which each agent's type, a number, is drawn uniformly and independently; or
+    None where the prior is another one.
+
+    Where a frozen `scipy.stats.uniform` was given, its loc and scale are read as the simplest
+    rationals that round to them.
+    """
+    if space.coordinates != () or space.levels is not None or space.constraints is not None:
+        return None
+    if prior is None:
+        return tuple(zip(space.low.tolist(), space.high.tolist(), strict=True))
+    each = list(prior) if isinstance(prior, list | tuple) else [prior] * space.agents
+    found = [_interval(distribution) for distribution in each]
+    return None if None in found else tuple(found)  # type: ignore[arg-type]
+
+
+def _interval(distribution: Any) -> tuple[Fraction, Fraction] | None:
+    # Told by name: scipy.stats is not loaded for the sake of a question.
+    family = getattr(distribution, "dist", None)
+    if type(family).__module__.split(".")[:2] != ["scipy", "stats"]:
+        return None
+    if type(family).__name__ != "uniform_gen":
+        return None
+    given = dict(zip(("loc", "scale"), distribution.args, strict=False)) | dict(distribution.kwds)
+    low = rational(given.get("loc", 0), "loc")
+    return low, low + rational(given.get("scale", 1), "scale")
+
+
 def level_weights(space: Space, prior: Prior) -> tuple[Fraction, ...] | None:
     """The exact weights of a finite prior over scalar levels (uniform for None), or None.
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from mechkit import first_best, margins
 from mechkit.errors import InputError
+from mechkit.expectations import MAX_OPPONENTS
 from mechkit.priors import level_weights
 from mechkit.settings import Array, Setting
 from mechkit.spaces import Space
-from mechkit.views import MAX_OPPONENTS
 
 Margin = Callable[[Any], Array]
 

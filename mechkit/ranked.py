@@ -124,7 +124,7 @@ def _memory(value: Any, seen: set[int]) -> str | None:
     held += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
     for code in _codes(value.__code__):
         for step in dis.get_instructions(code):
-            if step.opname in _WRITES or step.opname == "STORE_DEREF" and code.co_freevars:
+            if step.opname in _WRITES or (step.opname == "STORE_DEREF" and code.co_freevars):
                 return f"{value.__name__} writes to {step.argval}"
             name = str(step.argval)
             if step.opname in _READS and (name in _HIDDEN or name.startswith("_")):
@@ -137,7 +137,19 @@ def _memory(value: Any, seen: set[int]) -> str | None:
     return _memory(tuple(held), seen)
 
 
-_BUILTINS = {"abs", "float", "int", "len", "max", "min", "range", "sum", "tuple", "zip", "enumerate"}
+_BUILTINS = {
+    "abs",
+    "float",
+    "int",
+    "len",
+    "max",
+    "min",
+    "range",
+    "sum",
+    "tuple",
+    "zip",
+    "enumerate",
+}
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -153,4 +165,3 @@ def _numpy(value: Any) -> bool:
         return True
     module = getattr(value, "__module__", None) or ""
     return callable(value) and module.split(".")[0] == "numpy" and "random" not in module
-

@@ -56,6 +56,22 @@ def rationalised(case: Case, mechanism: Mechanism) -> Iterator[Case]:
             yield found
 
 
+def integrated(mechanism: Mechanism, prop: Property, check: int, case: Case) -> Case | None:
+    """An exact version of a float case that fails in expectation over a continuous prior, if exact
+    integration says so: an estimate decides nothing, and neither do floats."""
+    for candidate in rationalised(case, mechanism):
+        try:
+            margin = margins(mechanism, prop, check, candidate)[0]
+        except (RuleTimeout, MemoryError):
+            raise
+        except Exception:
+            # The prior is not uniform, or the rule is not piecewise linear.
+            return None
+        if isinstance(margin, Fraction) and margin < 0:
+            return candidate
+    return None
+
+
 def simplest_of(x: float) -> Fraction:
     return Fraction(simplest(x))
 

@@ -22,13 +22,13 @@ import numpy as np
 from mechkit import deviations as d
 from mechkit import search
 from mechkit.errors import MechkitError, RuleTimeout, require
-from mechkit.interim import CASES, DRAWS, estimate
+from mechkit.interim import CASES, DRAWS, estimate, settled
 from mechkit.mechanism import Mechanism, examine, refuse_contradictions
 from mechkit.priors import level_weights
 from mechkit.properties import Property
 from mechkit.prove import Attempt, Found, Proved
 from mechkit.prove import prove as prove_property
-from mechkit.replay import confirm, counterexample, margins, negative
+from mechkit.replay import confirm, counterexample, integrated, margins, negative
 from mechkit.sampling import Sampler
 from mechkit.shrink import shrink
 from mechkit.verdict import Certificate, Counterexample, Effort, Status, Verdict
@@ -159,9 +159,13 @@ class Run:
             self.guarded(self.examine)
             self.guarded(self.try_larger)
             for p in self.estimated:
-                self.estimates[p.name] = self.guarded(
+                self.estimates[p.name], case = self.guarded(
                     estimate, self.mechanism, p, self.seed, self.draws()
                 )
+                if case is not None:
+                    case = self.guarded(integrated, self.mechanism, p, 0, case, more=SHRINK_SECONDS)
+                    if case is not None:
+                        self.refute(p, 0, case, "exact", "")
             self.rounds()
             self.prove()
         except (_Hung, RuleTimeout):
@@ -277,7 +281,8 @@ class Run:
         """Try to prove what is still open; a case that a prover finds is decided like any other."""
         if self.prove_seconds is None:
             return
-        todo = list(self.open.values())
+        left = [p for p in self.estimated if p.name not in self.found]
+        todo = [*self.open.values(), *(p for p in left if self.estimates[p.name].effort.trades)]
         for k, prop in enumerate(todo):
             self.report(k / len(todo), f"proving {prop.name}")
             pending = self.local.submit(_quietly, self.attempt, prop, self.prove_seconds)
@@ -351,7 +356,7 @@ class Run:
         self.found[prop.name] = self.guarded(
             counterexample, *subject, case, arithmetic, note, more=SHRINK_SECONDS
         )
-        del self.open[prop.name]
+        self.open.pop(prop.name, None)
         small = self.guarded(
             shrink, *subject, case, arithmetic, self.limit(), more=2 * SHRINK_SECONDS
         )
@@ -374,7 +379,9 @@ class Run:
         if (why := self.excused.get(prop.name)) is not None:
             return Verdict(prop.name, Status.NOT_APPLICABLE, reason=why)
         if prop.name in self.estimates:
-            return self.estimates[prop.name]
+            found, certificate = self.found.get(prop.name), self.certificates.get(prop.name)
+            why = self.unproved.get(prop.name)
+            return settled(self.estimates[prop.name], found, certificate, why)
         total = self.totals.get(prop.name)
         effort = self.effort(prop, total, seconds)
         if (witness := self.found.get(prop.name)) is not None:

@@ -18,11 +18,12 @@ import numpy as np
 
 from mechkit import deviations as d
 from mechkit.errors import RuleError
+from mechkit.expectations import opponents
 from mechkit.mechanism import Mechanism, refuse_non_finite
 from mechkit.properties import PROPERTIES
 from mechkit.sampling import Sampler, mutate
 from mechkit.spaces import repair
-from mechkit.views import Case, View, opponents
+from mechkit.views import Case, View
 
 KEPT = 3
 STARTS, ROUNDS, BROOD = 4, 4, 32

@@ -6,11 +6,8 @@ in whatever arithmetic its arrays are; margins read utilities, payments and allo
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +15,6 @@ import numpy as np
 from mechkit import settings as s
 from mechkit.lazy import lazy
 from mechkit.mechanism import Mechanism, Outcome, play
-from mechkit.priors import level_weights
 from mechkit.settings import Array, Setting
 from mechkit.spaces import Space, contains
 from proofs import Exact, Ties, values
@@ -302,73 +298,3 @@ class Newcomer(View):
     @lazy
     def played(self) -> dict[str, tuple[Array, Outcome, Array]]:
         return {**super().played, "with the newcomer": (self.joined, self.after, self.types)}
-
-
-MAX_OPPONENTS = 20_000
-
-
-@lru_cache(maxsize=256)
-def opponents(setting: Setting, agent: int) -> tuple[np.ndarray, list[Fraction]]:
-    """Every profile of the others' types with its probability, for a finite scalar prior.
-
-    Returns types (k, agents) of Fractions, the agent's own column filled with its lowest type.
-    """
-    weights = level_weights(setting.types, setting.prior)
-    assert weights is not None
-    assert setting.types.levels is not None
-    levels = setting.types.levels[0]
-    assert levels is not None
-    axes: list[list[tuple[Fraction, Fraction]]] = []
-    for j in range(setting.agents):
-        if j == agent:
-            axes.append([(levels[0], Fraction(1))])
-        else:
-            axes.append([(v, w) for v, w in zip(levels, weights, strict=True) if w])
-    rows = list(itertools.product(*axes))
-    profiles = np.array([[v for v, _ in row] for row in rows], dtype=object)
-    chances = [Fraction(1)] * len(rows)
-    for k, row in enumerate(rows):
-        for _, w in row:
-            chances[k] *= w
-    return profiles, chances
-
-
-class Interim(View):
-    """Agent `who[0]` knows its type and expects the others' from the prior (finite types)."""
-
-    def expected(self, report: Array) -> tuple[Array, Outcome]:
-        """Its expected utility with this report (batch,), over the others' truthful reports, and
-        the outcomes of all their profiles, (batch · profiles, ...)."""
-        (i,) = self.who
-        profiles, chances = opponents(self.setting, i)
-        count, batch = len(chances), self.types.shape[0]
-        own, floats = self.types[:, i], isinstance(self.types, np.ndarray)
-        types = np.repeat(np.stack([own] * self.setting.agents, axis=1)[:, None], count, axis=1)
-        others = np.broadcast_to(profiles.astype(float), (batch, *profiles.shape))
-        mine = np.arange(self.setting.agents) == i
-        types = np.where(mine, types, others)
-        flat = np.reshape(types, (batch * count, self.setting.agents))
-        sincere = s.truth(self.setting, flat, {})
-        lie = np.reshape(np.repeat(report[:, None], count, axis=1), (batch * count,))
-        outcome = play(self.mechanism, replaced(sincere, (i,), [lie]), {})
-        utility = np.reshape(outcome.utility_of(i, flat), (batch, count))
-        weights = np.array([float(c) for c in chances]) if floats else np.array(chances)
-        return (utility * weights).sum(axis=-1), outcome
-
-    @lazy
-    def truthful(self) -> tuple[Array, Outcome]:
-        return self.expected(self.sincere[:, self.who[0]])
-
-    @property
-    def truth_value(self) -> Array:
-        return self.truthful[0]
-
-    @lazy
-    def lie_value(self) -> Array:
-        return self.expected(self.case.arrays["lies"][:, 0])[0]
-
-    @property
-    def trades(self) -> Array:
-        """Whether anything is allocated at some profile of the others, bool (batch,)."""
-        traded = self.truthful[1].trades
-        return np.any(np.reshape(traded, (self.case.batch, -1)), axis=-1)

@@ -37,7 +37,7 @@ from proofs.concrete import Exact
 from proofs.errors import Signal
 from proofs.terms import Undefined
 
-__all__ = ["Rejected", "check", "from_json", "to_json"]
+__all__ = ["Rejected", "check", "from_json", "pieces", "to_json"]
 
 # A number that may be anything: reading it is an error, passing it on is not.
 _OPEN = Undefined("a number that the branch leaves open, or that is not linear,", nan=None)
@@ -95,6 +95,7 @@ def _sum(a: Any, b: Any, times: int | Fraction) -> Any:
     return _Form(total) if total.keys() - {-1} else Fraction(total.get(-1, 0))
 
 
+Slopes = dict[int, Fraction]
 Inequality = tuple[Any, bool]  # a form or number that is ≥ 0, or > 0 if True
 
 
@@ -240,14 +241,59 @@ def check(
         Rejected: the tree is no such proof, whatever the reason.
     """
     try:
-        _walk(program, box, constraints, tree)
+        _walk(program, box, constraints, tree, _nonnegative)
     except Rejected:
         raise
     except Exception as error:
         raise Rejected(f"{type(error).__name__}: {error}") from error
 
 
-def _walk(program: Any, box: Any, constraints: Any, tree: list[list[str]]) -> None:
+def pieces(
+    program: Callable[[Array], Any],
+    box: Sequence[tuple[Fraction | int, Fraction | int]],
+    constraints: tuple[Sequence[Sequence[Fraction | int]], Sequence[Fraction | int]] | None,
+    tree: list[list[str]],
+) -> list[tuple[list[tuple[Slopes, Fraction, bool]], list[tuple[Slopes, Fraction]]]]:
+    """The polyhedra into which a tree divides a box, and the program's results on each of them.
+
+    The arguments are those of `check`; a branch that is no contradiction ends in ``["so"]``.
+
+    Returns:
+        for each such branch its inequalities beside those of the box, (slopes by unknown, constant,
+        strict), and the results, flattened: (slopes by unknown, constant). The branches are
+        disjoint, and together they are the box.
+
+    Raises:
+        Rejected: a branch that is left out is possible, or leaves a result open.
+    """
+    found: list[Any] = []
+
+    def keep(results: Any, rows: list[Inequality], texts: list[str]) -> None:
+        if texts:
+            raise Rejected("there is nothing to add up where a branch ends in results")
+        terms = lift(results, algebra_of(results)).terms.flat
+        kept = [(*_split(row), strict) for row, strict in rows[2 * len(box) :]]
+        found.append((kept, [_split(term) for term in terms]))
+
+    try:
+        _walk(program, box, constraints, tree, keep)
+    except Rejected:
+        raise
+    except Exception as error:
+        raise Rejected(f"{type(error).__name__}: {error}") from error
+    return found
+
+
+def _split(term: Any) -> tuple[Slopes, Fraction]:
+    """Slopes and constant of a form, or of a number."""
+    if not isinstance(term, (int, Fraction, _Form)):
+        raise Rejected(f"a result is {term!r}, no number and not linear in the unknowns")
+    parts = dict(term.parts) if isinstance(term, _Form) else {-1: Fraction(term)}
+    constant = parts.pop(-1, Fraction(0))
+    return parts, constant
+
+
+def _walk(program: Any, box: Any, constraints: Any, tree: list[list[str]], end: Any) -> None:
     x = np.empty(len(box), dtype=object)
     for k, (low, high) in enumerate(box):
         x[k] = _Form({k: 1}) if low != high else Fraction(low)
@@ -271,7 +317,7 @@ def _walk(program: Any, box: Any, constraints: Any, tree: list[list[str]]) -> No
                 _contradiction(rows, text)
             case ["so", *texts]:
                 algebra = _Branch(rows)
-                _nonnegative(program(Array(x.copy(), "real", algebra)), rows, texts)
+                end(program(Array(x.copy(), "real", algebra)), rows, texts)
             case _:
                 raise Rejected(f"{node!r} is no node")
     if branches:

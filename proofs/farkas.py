@@ -97,6 +97,10 @@ class System:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def rows(self, first: int = 0) -> list[Row]:
+        """Positive multiples of the rows from number ``first`` on."""
+        return [Row(dict(row.slopes), row.constant, row.strict) for row in self._rows[first:]]
+
     def push(self, row: Row) -> None:
         """Add a row at the end."""
         numbers = [*row.slopes.values(), row.constant]

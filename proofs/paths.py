@@ -17,7 +17,7 @@ Source: King, "Symbolic execution and program testing" (Communications of the AC
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import mul
@@ -33,11 +33,13 @@ from proofs.errors import Signal, Undecided, UndefinedNumber, Unsupported
 from proofs.farkas import Contradiction, Point, Row, System
 from proofs.terms import Undefined
 
-__all__ = ["GaveUp", "Proof", "Violation", "explore"]
+__all__ = ["GaveUp", "Pieces", "Proof", "Violation", "explore", "pieces"]
 
 Program = Callable[[Array], Any]
 Box = Sequence[tuple[Number, Number]]
 Constraints = tuple[Sequence[Sequence[Number]], Sequence[Number]]
+Inequality = tuple[dict[int, Number], Number, bool]
+Form = tuple[dict[int, Number], Number]
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,20 @@ class Violation:
     point: tuple[Fraction, ...]
     margin: Any
     entry: int
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The polyhedra through which a program was followed: disjoint, and together all points.
+
+    Attributes:
+        tree: the nodes, for `proofs.checker.pieces`.
+        parts: for each polyhedron its inequalities beside the box, (slopes by unknown, constant,
+            strict), and the program's results there, flattened: (slopes by unknown, constant).
+    """
+
+    tree: list[list[str]]
+    parts: list[tuple[list[Inequality], list[Form]]]
 
 
 @dataclass(frozen=True)
@@ -130,6 +146,30 @@ class _Search:
         start = self.system.decide()
         if isinstance(start, Contradiction):
             return Proof([["no", _sum(start)]], leaves=0, vacuous=True)
+        for margins in self.paths(program, start):
+            violated = self._leaf(margins)
+            if violated is not None:
+                return self._confirmed(program, violated)
+        return Proof(self.tree, self.leaves)
+
+    def pieces(self, program: Program) -> Pieces:
+        start = self.system.decide()
+        if isinstance(start, Contradiction):
+            return Pieces([["no", _sum(start)]], [])
+        parts: list[tuple[list[Inequality], list[Form]]] = []
+        for results in self.paths(program, start):
+            rows = self.system.rows(2 * len(self.box))
+            parts.append(
+                (
+                    [(dict(row.slopes), row.constant, row.strict) for row in rows],
+                    [(slopes(term), _rational_constant(term)) for term in results],
+                )
+            )
+            self.tree.append(["so"])
+        return Pieces(self.tree, parts)
+
+    def paths(self, program: Program, start: Point) -> Iterator[list[Term]]:
+        """The results of the program, worked out, on one path after the other."""
         self.point = start
         while True:
             self.depth = 0
@@ -140,11 +180,9 @@ class _Search:
             self.leaves += 1
             if self.leaves > self.leaf_limit:
                 raise _Stopped(f"more than {self.leaf_limit} paths; raise leaves= to go on")
-            violated = self._leaf([needed(margin) for margin in margins.terms.flat])
-            if violated is not None:
-                return self._confirmed(program, violated)
+            yield [needed(margin) for margin in margins.terms.flat]
             if not self._next_path():
-                return Proof(self.tree, self.leaves)
+                return
 
     def ask(self, row: list[Term]) -> int:
         key = tuple(map(written, row))
@@ -270,6 +308,34 @@ def explore(
         return search.run(program)
     except (_Stopped, NotLinear, Unsupported, Undecided, UndefinedNumber) as error:
         return GaveUp(str(error), search.leaves)
+
+
+def pieces(
+    program: Program,
+    box: Box,
+    constraints: Constraints | None = None,
+    *,
+    leaves: int = 5000,
+    seconds: float = 20.0,
+) -> Pieces | GaveUp:
+    """The polyhedra on which a NumPy program is affine, and what it gives there.
+
+    The arguments and the errors are those of `explore`; what the program gives are any numbers.
+    """
+    search = _Search(box, constraints, leaves, time.monotonic() + seconds)
+    try:
+        return search.pieces(program)
+    except (_Stopped, NotLinear, Unsupported, Undecided, UndefinedNumber) as error:
+        return GaveUp(str(error), search.leaves)
+
+
+def _rational_constant(term: Term) -> Number:
+    found = constant(term)
+    if isinstance(found, Undefined):
+        found.refuse("is a result")
+    if not isinstance(found, (int, Fraction)):
+        raise Unsupported(f"{found} is no rational number; its integral would not be exact")
+    return found
 
 
 def _margins(margins: Any) -> Array:

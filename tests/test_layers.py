@@ -42,6 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("properties",),
     ("margins",),
     ("verdict", "deviations"),
+    ("expectations",),
     ("views",),
     ("mechanism",),
     ("ranked",),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis.database import InMemoryExampleDatabase
 from hypothesis.errors import NoSuchExample
+from scipy import stats
 
 import mechkit as mk
 from mechkit import testing
@@ -291,6 +293,9 @@ def test_what_exercised_nothing_does_not_pass_unless_allowed():
 
 def test_what_looks_violated_in_expectation_does_not_pass():
     message = message_of(lambda: assert_property(first_price(), "bic"))
+    assert "bic is refuted" in message
+    skewed = replace(first_price(), setting=mk.single_item(2, prior=stats.beta(2, 5)))
+    message = message_of(lambda: assert_property(skewed, "bic"))
     assert "bic was not put to the test: it looks violated" in message
 
 

@@ -1,8 +1,10 @@
 """From a property to the provers, the cheapest first.
 
 A theorem, where the declaration carries its structure and the terms of the rule bear it out;
-exhaustion on finite type spaces; else every real type, by written-out case splits that a checker
-without a solver has checked, or by two SMT solvers that read the same text. A case that a prover
+exhaustion on finite type spaces; expectations over a uniform prior by exact integration; a cut-off,
+where a rule sees the others through order statistics alone; else every real type at the number of
+agents declared, by written-out case splits that a checker without a solver has checked, or by two
+SMT solvers that read the same text; Myerson's lemma, where that gave up. A case that a prover
 finds is no verdict: it goes through the exact replay like any other.
 """
 
@@ -17,9 +19,10 @@ from mechkit import deviations as d
 from mechkit.errors import RuleTimeout
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
-from mechkit.prove import lemma, theorem
+from mechkit.prove import every, lemma, theorem
 from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import exhaust
+from mechkit.prove.interim import prove as prove_interim
 from mechkit.prove.piecewise import prove as prove_piecewise
 from mechkit.prove.problem import inhabited
 from mechkit.replay import margins, negative
@@ -60,13 +63,19 @@ def _first(mechanism: Mechanism, prop: Property, deadline: float, coalition: int
 
 
 def _by_cases(mechanism: Mechanism, prop: Property, deadline: float, coalition: int) -> Attempt:
+    interim = any(check.family == "interim" for check in prop.checks(mechanism.setting))
     if mechanism.setting.types.finite and mechanism.setting.report_space.finite:
         attempt = exhaust(mechanism, prop, deadline=deadline, coalition=coalition)
-        if not isinstance(attempt, GaveUp):
+        if interim or not isinstance(attempt, GaveUp):
             return attempt
-    if any(check.family == "interim" for check in prop.checks(mechanism.setting)):
-        return GaveUp("an expectation over a continuous prior")
     left = max(0.5, deadline - time.monotonic())
+    if interim:
+        return prove_interim(mechanism, prop, seconds=left)
+    if every.obstacle(mechanism, prop) is None:
+        attempt = every.prove(mechanism, prop, seconds=0.5 * left, coalition=coalition)
+        if isinstance(attempt, Proved):
+            return attempt
+        left = max(0.5, deadline - time.monotonic())
     attempt = prove_piecewise(mechanism, prop, seconds=left, coalition=coalition)
     if isinstance(attempt, GaveUp) and (left := deadline - time.monotonic()) > 0:
         by_lemma = lemma.prove(mechanism, prop, seconds=left, coalition=coalition)

@@ -21,7 +21,7 @@ import numpy as np
 from mechkit.errors import require
 from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
-from mechkit.prove import exhaustive, lemma, piecewise, theorem
+from mechkit.prove import every, exhaustive, interim, lemma, piecewise, theorem
 from mechkit.prove.attempt import Checked
 from mechkit.prove.problem import inhabited
 from mechkit.saved import read_json
@@ -73,7 +73,14 @@ def read(path: Path) -> Mapping[str, Any]:
     return data
 
 
-KINDS = {"exhaustive": exhaustive, "problems": piecewise, "theorem": theorem, "lemma": lemma}
+KINDS = {
+    "every number": every,
+    "exhaustive": exhaustive,
+    "interim": interim,
+    "lemma": lemma,
+    "problems": piecewise,
+    "theorem": theorem,
+}
 """By what an argument says it is: the module that made it, checks it and explains it."""
 
 

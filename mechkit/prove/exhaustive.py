@@ -104,8 +104,11 @@ def domain(mechanism: Mechanism, prop: Property, coalition: int) -> str:
 
 
 def sizes(prop: Property, mechanism: Mechanism, coalition: int) -> str:
-    """How large coalitions are, for properties that speak of them."""
+    """How large coalitions are, and how long cycles, for properties that speak of them."""
     checks = prop.checks(mechanism.setting)
+    lengths = [c.family.removeprefix("cycle ") for c in checks if c.family.startswith("cycle ")]
+    if lengths:
+        return f", cycles of length {' and '.join(lengths)}"
     if not any(check.family == "coalition" for check in checks):
         return ""
     return f", coalitions of up to {min(coalition, mechanism.setting.agents)}"

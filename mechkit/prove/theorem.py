@@ -87,6 +87,8 @@ def prove(mechanism: Mechanism, prop: Property, *, coalition: int = 2) -> Proved
     if (why := prop.excuse(mechanism.setting)) is not None:
         return GaveUp(f"{prop.name} does not apply: {why}")
     try:
+        if structure["kind"] not in THEOREMS:
+            return GaveUp(f"there is no theorem on rules of the kind {structure['kind']!r}")
         theorem = THEOREMS[structure["kind"]]
         if prop.name not in theorem.consequences:
             return GaveUp(f"{prop.name} does not follow from the theorem on {theorem.name}")
