@@ -1,4 +1,4 @@
-"""Rules that see the others through their k highest reports, declared once for every number of agents.
+"""Rules that see the others through their k highest reports, for every number of agents at once.
 
 The agents are ordered by report, the highest first, the lower index first among equals. An agent
 sees its own report, the k highest reports of the others in falling order (the lowest type in place
@@ -137,19 +137,7 @@ def _memory(value: Any, seen: set[int]) -> str | None:
     return _memory(tuple(held), seen)
 
 
-_BUILTINS = {
-    "abs",
-    "float",
-    "int",
-    "len",
-    "max",
-    "min",
-    "range",
-    "sum",
-    "tuple",
-    "zip",
-    "enumerate",
-}
+_BUILTINS = {"abs", "enumerate", "float", "int", "len", "max", "min", "range", "sum", "zip"}
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -288,7 +288,8 @@ def _split(term: Any) -> tuple[Slopes, Fraction]:
     """Slopes and constant of a form, or of a number."""
     if not isinstance(term, (int, Fraction, _Form)):
         raise Rejected(f"a result is {term!r}, no number and not linear in the unknowns")
-    parts = dict(term.parts) if isinstance(term, _Form) else {-1: Fraction(term)}
+    known = term.parts if isinstance(term, _Form) else {-1: term}
+    parts = {k: Fraction(part) for k, part in known.items()}
     constant = parts.pop(-1, Fraction(0))
     return parts, constant
 

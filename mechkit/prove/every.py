@@ -1,10 +1,10 @@
 """A proof for every number of agents, of a rule that sees the others through order statistics.
 
-Let a rule be ranked (`mechkit.ranked`): whatever n is, agent i gets and pays F(own, top, rank), where
-top are the k highest reports of the others, the lowest type in place of missing ones, and rank is
-the number of agents before i in the order (report falling, index rising), at most k. Let values be
-θ_i x_i, and a property be *local*: for each agent, a statement about its outcomes at profiles that
-differ in its own report alone.
+Let a rule be ranked (`mechkit.ranked`): whatever n is, agent i gets and pays F(own, top, rank).
+Here top are the k highest reports of the others, the lowest type in place of missing ones, and rank
+is the number of agents before i in the order (report falling, index rising), at most k. Let values
+be θ_i x_i, and a property be *local*: for each agent, a statement about its outcomes at profiles
+that differ in its own report alone.
 
 **Theorem (cut-off).** A local property holds for every number of agents iff it holds for k + 1.
 
@@ -16,7 +16,7 @@ i): top and rank are what they were, at r and at r', for the others are the same
 n < k + 1, let further agents with the highest indices report the lowest type. They fill top where
 it was filled with that before, and none of them stands before i, at equal reports neither, since
 its index is lower. In both cases i's outcomes at r and r' are its outcomes at two profiles of k + 1
-agents that differ in its report alone, and the statement about these is the statement about those. ∎
+agents that differ in its report alone: one statement, about the same numbers. ∎
 
 So the ordinary provers, at k + 1 agents, prove it for all. What must be so, and is checked: the
 outcome function is a `Ranked` and nothing else; its rule can know nothing but its arguments
@@ -136,9 +136,9 @@ def check(
 def explain(argument: Mapping[str, Any]) -> list[str]:
     """The argument in words."""
     return [
-        f"An agent's outcome depends on its report, its rank and a fixed number of the highest other "
-        f"reports, by one function that cannot see how many agents there are. So whatever an agent "
-        f"meets among any number of agents it also meets among {argument.get('agents')} (Emerson & "
+        "An agent's outcome depends on its report, its rank and a fixed number of the highest "
+        "other reports, by one function that cannot see how many agents there are. What an agent "
+        f"meets among any number of agents it therefore meets among {argument.get('agents')} (Emerson & "
         "Namjoshi 1995), and the property was proved there:",
         *piecewise.explain(argument["inner"]["argument"]),
     ]
