@@ -7,6 +7,7 @@ from fractions import Fraction as F
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import mechkit as mk
 import mechkit.prove.piecewise as piecewise
@@ -283,8 +284,9 @@ def test_every_agent_and_every_check_is_a_problem():
     assert {p.family for p in both} == {"deviation", "newcomer"}
 
 
-def test_expectations_over_continuous_priors_are_not_proved():
-    attempt = prove(second_price(), PROPERTIES["bic"], seconds=1)
+def test_expectations_over_priors_that_are_not_uniform_are_not_proved():
+    skewed = replace(second_price(), setting=mk.single_item(3, prior=stats.beta(2, 5)))
+    attempt = prove(skewed, PROPERTIES["bic"], seconds=1)
     assert isinstance(attempt, GaveUp)
     assert "continuous prior" in attempt.reason
 
