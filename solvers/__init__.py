@@ -5,6 +5,8 @@ NumPy and SciPy, and, inside the function that needs them, Pyomo, highspy and CV
 `solve`). It imports neither `mechkit` nor `proofs` nor `learners`, so that it can be used alone.
 """
 
+from solvers.design_lp import design
 from solvers.myerson import myerson
+from solvers.trade_design import second_best
 
-__all__ = ["myerson"]
+__all__ = ["design", "myerson", "second_best"]

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Curve", "level", "price", "revenue_curve"]
+__all__ = ["Curve", "level", "price", "revenue_curve", "support"]
 
 # Cells are halved while the curve rises above its chord by more than this share of its maximum.
 CHORD = 1e-8
@@ -90,7 +90,7 @@ def revenue_curve(prior: Any, name: str = "the prior") -> Curve:
     Values below 0 are never served and have φ̄ = −inf. Raises ValueError where the prior is no
     frozen distribution, has invalid parameters, or has an infinite mean.
     """
-    low, high = _support(prior, name)
+    low, high = support(prior, name)
     discrete = hasattr(prior.dist, "pmf")
     if discrete:
         values, sales = _atoms(prior, low, high, name)
@@ -112,7 +112,8 @@ def revenue_curve(prior: Any, name: str = "the prior") -> Curve:
     return curve
 
 
-def _support(prior: Any, name: str) -> tuple[float, float]:
+def support(prior: Any, name: str) -> tuple[float, float]:
+    """The least and the greatest value of a prior, or a ValueError that says what is wrong."""
     if not all(hasattr(prior, need) for need in ("dist", "sf", "isf", "support")):
         raise ValueError(
             f"{name} is {prior!r}: expected a frozen scipy.stats distribution; "
