@@ -38,6 +38,9 @@ from solvers.question import Question, read
 
 __all__ = ["Duality", "design", "design_program"]
 
+# How far rounding may leave value and bound apart, relative to the largest value of an outcome.
+MEETS = 1e-8
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Duality:
@@ -109,9 +112,16 @@ def design(
     elif solved.x is not None:
         allocation, payments = _mechanism(question, solved.x)
         found = {"value": solved.value, "allocation": allocation, "payments": payments}
+    found = {"value": solved.value, "bound": solved.bound} | found
+    status = solved.status
+    if status is Status.OPTIMAL:
+        value, most = found["value"], found["bound"]
+        scale = max(float(np.abs(v).max()) for v in question.values)
+        met = value is not None and abs(most - value) <= MEETS * max(scale, abs(value))
+        status = Status.OPTIMAL if met else Status.FEASIBLE
     return Optimum(
-        **{"value": solved.value, "bound": solved.bound} | found,
-        status=solved.status,
+        **found,
+        status=status,
         method=f"design LP, {program.matrix.shape[0]} × {program.matrix.shape[1]}, HiGHS",
         seconds=solved.seconds,
         notes=tuple(notes),

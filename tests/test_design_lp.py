@@ -16,7 +16,7 @@ HALF = [F(1, 2), F(1, 2)]
 
 
 def bilateral(k, values_up, costs_up):
-    """Outcomes: no trade, trade; k equally likely cells of U[0, 1], each moved to one of its ends."""
+    """Outcomes: no trade, trade; k cells of U[0, 1], each moved to one of its ends."""
     v = [F(j + values_up, k) for j in range(k)]
     c = [F(j + costs_up, k) for j in range(k)]
     return [np.array([[F(0), x] for x in v]), np.array([[F(0), -x] for x in c])]
@@ -168,6 +168,15 @@ def test_correlation_extracts_all_surplus():
     joint = np.array([[F(3, 8), F(1, 8)], [F(1, 8), F(3, 8)]])
     found = design(winner_values([[1, 2], [1, 2]]), joint, ic="bic", ir="interim")
     assert float(found.value) == pytest.approx(float(F(3, 8) + 2 * F(5, 8)), abs=1e-9)
+
+
+def test_what_no_finite_bound_shows_is_not_called_optimal():
+    joint = np.array([[0.37, 0.13], [0.11, 0.39]])
+    values = [v.astype(float) for v in winner_values([[1, 2], [1, 2]])]
+    found = design(values, joint, ic="bic", ir="interim")
+    assert (found.status is Status.OPTIMAL) == (found.gap < 1e-6)
+    if np.isinf(found.bound):
+        assert any("no natural bounds" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
