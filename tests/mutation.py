@@ -169,6 +169,9 @@ def _skipped(tree: ast.Module) -> set[ast.AST]:
             parts = [node.returns]
         elif isinstance(node, ast.keyword) and node.arg in UNTOUCHED:
             parts = [node.value]
+        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+            # The axis of a shape: another one is the size of the batch, which may be in the 1000s.
+            parts = [node.slice] if node.value.attr == "shape" else []
         out.update(inside for part in parts if part for inside in ast.walk(part))
     return out
 

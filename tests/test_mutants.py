@@ -1,6 +1,6 @@
 """Rules changed in one place by program: no proof of them is wrong, and wrong proofs would show.
 
-Here a slice: SLICE, the first mutants of some entries. `make mutants` judges 10 of each of 20.
+Here a slice: SLICE, the first mutants of some entries. `make mutants` judges 10 of each of 21.
 """
 
 import ast
