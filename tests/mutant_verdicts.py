@@ -30,6 +30,7 @@ from mechkit.properties import PROPERTIES, Property, any_reports
 from mechkit.prove import Attempt, Found, GaveUp, Proved, prove
 from mechkit.prove.exhaustive import exhaust
 from mechkit.replay import margins, negative
+from proofs.errors import UndefinedNumber
 from proofs.smt import SolversDisagree
 from tests.mutation import Mutant, axis_of, constants, mutants
 from tests.oracle import CHECKS, judge
@@ -186,14 +187,16 @@ def cell(mutant: Mutant, prop: Property, holds: bool, *, seconds: float) -> Cell
     except SolversDisagree as error:
         attempt = exact = GaveUp(str(error))
         wrong.append(f"the solvers disagree: {error}")
+    try:
+        found = [(m, a) for m, a in ((mechanism, attempt), (coarse, exact)) if isinstance(a, Found)]
+        wrong += [why for m, a in found if (why := _does_not_stand(m, prop, a))]
+    except UndefinedNumber as error:
+        attempt = exact = GaveUp(f"at the case found the rule has no outcome: {error}")
     box, grid = _word(attempt, "proved", "found"), _word(exact, "clean", "violated")
     if box == "proved" and "violated" in (grid, brute, fine):
         wrong.append(f"proved, and violated on a grid ({grid}, {brute}, {fine})")
     if {grid, brute} == {"violated", "clean"}:
         wrong.append(f"{grid} by exhaustion and {brute} by brute force on the same grid")
-    for setting, found in ((mechanism, attempt), (coarse, exact)):
-        if isinstance(found, Found) and (why := _does_not_stand(setting, prop, found)):
-            wrong.append(why)
     reason = attempt.reason if isinstance(attempt, GaveUp) else ""
     return Cell(name, holds, box, grid, brute, fine, reason, "; ".join(wrong))
 

@@ -495,8 +495,7 @@ def mutants(key: str, count: int, *, seed: int = 0) -> tuple[list[Mutant], dict[
             break
         try:
             mechanism = build(key, mutation)
-            with np.errstate(all="ignore"):
-                after = played(mechanism, axis)
+            after = played(mechanism, axis)
         except NoRuleError:
             discarded["no rule"] += 1
             continue
@@ -511,8 +510,10 @@ def mutants(key: str, count: int, *, seed: int = 0) -> tuple[list[Mutant], dict[
 def played(mechanism: Mechanism, axis: tuple[Fraction, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
     """As `outcomes`; raises NoRuleError where the rule raises or mixes the rows of a batch."""
     try:
-        after = outcomes(mechanism, axis)
-        _by_rows(mechanism, axis)
+        # A quotient by zero is no outcome, also where what is made of it is finite.
+        with np.errstate(divide="raise", invalid="raise"):
+            after = outcomes(mechanism, axis)
+            _by_rows(mechanism, axis)
     except NoRuleError:
         raise
     except Exception as error:
