@@ -7,10 +7,10 @@ JOBS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help audit test bench soak lint clean
+.PHONY: help audit test bench soak mutants lint clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 audit: .venv/.core  ## every verdict on the catalogue against its truth table
 	$(BIN)/mechkit audit
@@ -23,6 +23,9 @@ bench: .venv/.test  ## measure speed
 
 soak: .venv/.core  ## search what holds ten times as long, with five seeds
 	$(BIN)/mechkit audit --soak
+
+mutants: .venv/.test  ## change sound rules by program, and judge every property four ways
+	$(BIN)/python -m benchmarks.mutants --jobs $(JOBS)
 
 lint: .venv/.dev  ## ruff and mypy
 	$(BIN)/ruff check .

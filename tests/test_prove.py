@@ -367,6 +367,19 @@ def test_a_rule_whose_ties_the_machine_breaks_is_not_proved(kind, levels):
         assert 'kind="stable"' in attempt.reason
 
 
+def test_a_rule_that_treats_a_batch_otherwise_is_noticed():
+    """Alone a profile pays the second price; in a batch three high bids pay nothing."""
+
+    def pay(bids, allocation):
+        free = (bids.shape[0] > 1) & (np.min(bids, axis=-1, keepdims=True) >= 0.75)
+        return allocation * np.where(free, 0, order(bids, 2))
+
+    rule = mk.Mechanism(mk.single_item(3), highest, pay)
+    attempt = prove(rule, PROPERTIES["ic"], seconds=SECONDS)
+    assert isinstance(attempt, GaveUp)
+    assert "in a batch" in attempt.reason
+
+
 def test_an_empty_type_space_proves_nothing():
     t = F(1, 2)
     setting = mk.Setting(

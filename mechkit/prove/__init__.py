@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,8 @@ def arithmetics_differ(mechanism: Mechanism) -> str | None:
     """Where the rules do something else on floats than in rationals, on profiles full of ties.
 
     An unstable sort, integers that wrap around, or a rule that asks what it is run on: what is
-    proved of the rationals would then not hold of the floats that the rule is used with.
+    proved of the rationals would then not hold of the floats that the rule is used with. Proofs
+    play one profile at a time, so a profile must not fare otherwise in a batch than alone.
     """
     setting = mechanism.setting
     rng, space = np.random.default_rng(5), setting.types
@@ -107,6 +109,12 @@ def arithmetics_differ(mechanism: Mechanism) -> str | None:
     views = [d.view(mechanism, Case("profile", (), arrays)) for arrays in (floats, exactly)]
     with np.errstate(all="ignore"):
         try:
+            if (row := _row_that_differs_alone(mechanism, views[0])) is not None:
+                reports = np.asarray(views[0].reports)[row].tolist()
+                return (
+                    "the rule does something else in a batch than on a profile alone, at the "
+                    f"reports {reports}; each row must depend on its own profile only"
+                )
             pairs = [
                 (
                     np.asarray(getattr(views[0].before, what), dtype=float),
@@ -129,4 +137,16 @@ def arithmetics_differ(mechanism: Mechanism) -> str | None:
                 "the rule does something else on floats than in rationals, at the reports "
                 f"{reports}; sort stably, use plain integers, do not ask what the reports are"
             )
+    return None
+
+
+def _row_that_differs_alone(mechanism: Mechanism, together: Any) -> int | None:
+    """The first row of a float view whose outcome is another when it is played by itself."""
+    for row in range(ROWS):
+        alone = d.view(mechanism, together.case.rows(slice(row, row + 1)))
+        for what in ("allocation", "payments"):
+            left = np.asarray(getattr(together.before, what), dtype=float)[row]
+            right = np.asarray(getattr(alone.before, what), dtype=float)[0]
+            if (np.abs(left - right) > 1e-6 * max(1.0, float(np.abs(left).max(initial=0.0)))).any():
+                return row
     return None

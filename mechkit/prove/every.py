@@ -138,7 +138,7 @@ def explain(argument: Mapping[str, Any]) -> list[str]:
     return [
         "An agent's outcome depends on its report, its rank and a fixed number of the highest "
         "other reports, by one function that cannot see how many agents there are. What an agent "
-        f"meets among any number of agents it therefore meets among {argument.get('agents')} (Emerson & "
-        "Namjoshi 1995), and the property was proved there:",
+        f"meets among any number of agents it therefore meets among {argument.get('agents')} "
+        "(Emerson & Namjoshi 1995), and the property was proved there:",
         *piecewise.explain(argument["inner"]["argument"]),
     ]
