@@ -21,7 +21,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 __all__ = ["Program", "bound", "exact_bound", "exact_value", "violation"]
 
@@ -50,6 +49,8 @@ class Program:
     exact: dict[str, Sequence[Fraction]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        from scipy import sparse
+
         matrix = sparse.csr_array(self.matrix, dtype=float)
         m, n = matrix.shape
         object.__setattr__(self, "matrix", matrix)
