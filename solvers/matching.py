@@ -31,7 +31,7 @@ STILL = 2.0**-46
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """agent, item, weight (edges,), weights > 0; counts: (agents, items)."""
+    """agent, item, weight (edges,), each pair once, weights > 0; counts: (agents, items)."""
 
     agent: np.ndarray
     item: np.ndarray
@@ -63,7 +63,7 @@ def _worth(edges: Edges, held: np.ndarray) -> np.ndarray:
 
 
 def _rise(edges: Edges, held: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(prices, the agent behind each, −1 for none, items that rose in the last pass)."""
+    """(prices, the agent behind each, −1 for none, items that rise for ever)."""
     agents, items = edges.counts
     p, by = np.zeros(items, dtype=edges.weight.dtype), np.full(items, -1)
     rose = np.zeros(items, dtype=bool)
@@ -74,7 +74,7 @@ def _rise(edges: Edges, held: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     order, starts, present = edges.by_item
     agent, weight, worth = edges.agent[order], edges.weight[order], _worth(edges, held)
     lengths = np.diff(np.append(starts, len(order)))
-    for _ in range(agents + 1):
+    for k in range(agents + 1):
         base = np.where(held >= 0, p[np.maximum(held, 0)], 0) - worth
         offers = weight + base[agent]
         best = np.maximum.reduceat(offers, starts)
@@ -86,7 +86,19 @@ def _rise(edges: Edges, held: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
         first = np.flatnonzero((offers == np.repeat(best, lengths)) & np.repeat(up, lengths))
         by[edges.item[order[first]]] = agent[first]
         p[present[up]] = best[up]
+        if k % 32 == 31 and (around := _circling(held, by)).any():
+            return p, by, around
     return p, by, rose
+
+
+def _circling(held: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """The items whose chain of offers never ends, found by doubling the steps along it."""
+    nowhere = len(by)
+    before = np.append(np.where(by >= 0, held[np.maximum(by, 0)], -1), -1)
+    ahead = np.where(before >= 0, before, nowhere)
+    for _ in range(nowhere.bit_length()):
+        ahead = ahead[ahead]
+    return ahead[:-1] != nowhere
 
 
 def lowest_prices(edges: Edges, held: np.ndarray) -> tuple[np.ndarray, bool]:
