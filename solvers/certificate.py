@@ -92,12 +92,15 @@ def verdict(
         slack = tolerance * np.maximum(np.abs(v), np.abs(b))
         if not exact:
             slack = slack + ROUNDING * np.asarray(magnitude, dtype=float)
-        met = bool(np.all(np.abs(b - v) <= slack))
+        finite = np.all((b > -np.inf) & (b < np.inf))
+        met = bool(finite and np.all(np.abs(b - v) <= slack))
         if not met:
-            over = bool(np.all(v <= b + slack))
+            over = bool(np.all(v <= b + slack)) if finite else True
             reasons.append(
                 f"value and bound differ by {float(gap):.3g} of their size"
-                if over
+                if over and finite
+                else "the dual values give no bound"
+                if not finite
                 else "the value exceeds the bound: data and solution do not belong together"
             )
     return Checked(

@@ -71,10 +71,13 @@ def relative_gap(value: Any, bound: Any) -> Any:
         values, bounds = np.broadcast_arrays(values.astype(float), bounds.astype(float))
         differ = values != bounds
         v, b = values[differ], bounds[differ]
+        if not np.isfinite(b).all():
+            return float("inf")
         return float(((b - v) / np.maximum(np.abs(v), np.abs(b))).max(initial=0))
     gaps = np.zeros(np.broadcast(values, bounds).shape, dtype=object)
     for at in np.ndindex(gaps.shape):
         v, b = np.broadcast_to(values, gaps.shape)[at], np.broadcast_to(bounds, gaps.shape)[at]
         if v != b:
-            gaps[at] = (b - v) / max(abs(v), abs(b))
+            endless = b in (np.inf, -np.inf)
+            gaps[at] = float("inf") if endless else (b - v) / max(abs(v), abs(b))
     return gaps.max(initial=0) if gaps.size else 0

@@ -143,6 +143,19 @@ def matched_trade(
     )
 
 
+def prices_of(
+    gains: np.ndarray, pairs: np.ndarray, counts: tuple[int, int], chosen: np.ndarray
+) -> np.ndarray:
+    """The lowest prices (counts[1],) at which the first of each pair would trade as chosen."""
+    weights, d = integers(gains) if is_exact(gains) else (gains, 0)
+    use = _best_of_pairs(pairs, weights)
+    held = np.full(counts[0], -1)
+    won = np.flatnonzero(chosen == 1)
+    held[pairs[won, 0]] = pairs[won, 1]
+    p, _ = lowest_prices(Edges(pairs[use, 0], pairs[use, 1], weights[use], counts), held)
+    return rationals(p, d) if d else p
+
+
 def _best_of_pairs(pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The edges that gain, and of a pair that is named twice only the best."""
     gaining = np.flatnonzero(weights > 0)
