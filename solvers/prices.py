@@ -29,7 +29,7 @@ __all__ = ["Assignment", "Clearing", "Matching", "Project", "Stages"]
 
 
 def positive(array: Any) -> Any:
-    return np.maximum(array, 0)
+    return np.asarray(np.maximum(array, 0))
 
 
 def _whole(x: np.ndarray, low: Any, high: Any) -> bool:
