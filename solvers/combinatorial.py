@@ -154,7 +154,9 @@ def solve_bids(
     if optimal and x is not None and nodes:
         tree, why = grow(program, x, nodes=nodes, seconds=seconds)
         if tree is not None:
-            proved = certified(tree, allocation=x.astype(np.int64), method="HiGHS, branch and bound")
+            proved = certified(
+                tree, allocation=x.astype(np.int64), method="HiGHS, branch and bound"
+            )
             return replace(
                 proved,
                 value=float(proved.value),

@@ -57,6 +57,8 @@ def solve(
     Raises ImportError where highspy is missing, ValueError for an unknown option.
     """
     started = time.monotonic()
+    if not program.matrix.shape[1]:
+        return _without_columns(program)
     highs, unit = model_of(program)
     chosen = {"mip_rel_gap": gap, "mip_abs_gap": 0.0, **(options or {})}
     if seconds is not None:
@@ -106,6 +108,18 @@ def model_of(program: Program, *, relaxed: bool = False) -> tuple[Any, float]:
         lp.integrality_ = [kinds[int(w)] for w in program.whole]
     highs.passModel(lp)
     return highs, unit
+
+
+def _without_columns(program: Program) -> Solution:
+    """HiGHS calls such a model empty, whatever its rows ask of 0."""
+    empty = bool(((program.row_low > 0) | (program.row_high < 0)).any())
+    return Solution(
+        status=Status.INFEASIBLE if empty else Status.OPTIMAL,
+        x=None if empty else np.zeros(0),
+        value=None if empty else 0.0,
+        bound=-np.inf if empty else 0.0,
+        y=None if empty else np.zeros(program.matrix.shape[0]),
+    )
 
 
 def _set(highs: Any, name: str, value: Any) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 from solvers.arrays import integers
 from solvers.certificate import Linear, certified
 from solvers.highs import Solution, solve
-from solvers.optimum import Optimum, Status
+from solvers.optimum import Optimum
 from solvers.program import Program, exact_bound, exact_value
 
 __all__ = ["exact", "exact_system"]
@@ -34,9 +34,7 @@ ROUNDS = 10
 MOST_BITS = 20_000
 
 
-def exact(
-    program: Program, solution: Solution | None = None, *, seconds: float = 60.0
-) -> Optimum:
+def exact(program: Program, solution: Solution | None = None, *, seconds: float = 60.0) -> Optimum:
     """The optimum of a linear program in rationals.
 
     The data count as the rationals that they are (`Program.exact`, else the floats' own). solution:
@@ -64,7 +62,9 @@ def exact(
         left = seconds - (time.monotonic() - started)
         vertex = data.vertex(basis, left) if left > 0 else None
         if vertex is None:
-            why = "no exact vertex: the basis is singular, or its rationals are too long for the time"
+            why = (
+                "no exact vertex: the basis is singular, or its rationals are too long for the time"
+            )
             break
         x, y = vertex
         value = exact_value(program, x)

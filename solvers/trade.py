@@ -28,7 +28,15 @@ from solvers.certificate import certified
 from solvers.matching import Edges, best_matching, improved, lowest_prices, rationals
 from solvers.optimum import Optimum
 
-__all__ = ["clearing", "double_auction", "edges_of", "matched_trade", "model", "pair_model", "ranked_at"]
+__all__ = [
+    "clearing",
+    "double_auction",
+    "edges_of",
+    "matched_trade",
+    "model",
+    "pair_model",
+    "ranked_at",
+]
 
 
 def double_auction(values: Any, costs: Any) -> Optimum:
@@ -171,7 +179,7 @@ def edges_of(
     v, c = _sides(values, costs)
     named = np.asarray(pairs)
     named = named.reshape(0, 2) if named.size == 0 else named
-    if named.ndim != 2 or named.shape[1] != 2 or named.dtype.kind not in "iu" and named.size:
+    if named.ndim != 2 or named.shape[1] != 2 or (named.dtype.kind not in "iu" and named.size):
         raise ValueError(
             f"pairs of shape {named.shape} and dtype {named.dtype}: expected whole numbers of "
             "shape (edges, 2), buyer and seller"
@@ -187,7 +195,9 @@ def edges_of(
         most = int(named[:, k].max(initial=-1)) + 1
         found.append(most if count is None else whole(count, 0, what))
         if named.size and (named[:, k].min() < 0 or most > found[k]):
-            raise ValueError(f"pairs name {what} up to {most - 1} and below {found[k]} are expected")
+            raise ValueError(
+                f"pairs name {what} up to {most - 1} and below {found[k]} are expected"
+            )
     return v, c, named, (found[0], found[1])
 
 
@@ -205,9 +215,7 @@ def model(values: Any, costs: Any) -> Any:
         - sum(float(c[s]) * m.y[s] for s in m.sellers),
         sense=pyo.maximize,
     )
-    m.balance = pyo.Constraint(
-        expr=sum(m.x[b] for b in m.buyers) == sum(m.y[s] for s in m.sellers)
-    )
+    m.balance = pyo.Constraint(expr=sum(m.x[b] for b in m.buyers) == sum(m.y[s] for s in m.sellers))
     return m
 
 

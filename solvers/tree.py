@@ -189,7 +189,7 @@ def grow(
     while stack:
         node, low, high = stack.pop()
         order.append(node)
-        if len(order) > nodes or seconds is not None and time.monotonic() - started > seconds:
+        if len(order) > nodes or (seconds is not None and time.monotonic() - started > seconds):
             return None, f"the tree has more than {len(order) - 1} nodes"
         y, at, empty = relaxation.solve(low, high)
         if y is None:

@@ -153,7 +153,7 @@ def packages(values: Any) -> Optimum:
     total = before[..., -1, -1]
     payments = np.zeros(v.shape[:-1], dtype=v.dtype)
     held = (found.allocation * (1 << np.arange(items))).sum(axis=-1)
-    for i in range(agents):
+    for i in range(agents if items else 0):
         without = (before[..., i, :] + after[..., agents - 1 - i, ::-1]).max(axis=-1)
         row = np.take_along_axis(v[..., i, :], np.maximum(held[..., i, None] - 1, 0), axis=-1)
         worth = np.where(held[..., i] > 0, row[..., 0], 0)
