@@ -12,6 +12,7 @@ algorithms" (2000), section 3.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -60,7 +61,7 @@ def paths(items: int, count: int, rng: np.random.Generator) -> list[Bid]:
         while stack and len(substitutes) < 5:
             city, way, far = stack.pop()
             if city == end:
-                taken = [tuple(sorted(pair)) for pair in zip(way, way[1:], strict=False)]
+                taken = [tuple(sorted(pair)) for pair in itertools.pairwise(way)]
                 substitutes.append((far, [index[e] for e in taken]))
                 continue
             for nxt in near.get(city, []):

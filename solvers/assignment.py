@@ -122,7 +122,7 @@ def lowest_prices(w: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarr
     utility = worth - np.where(held >= 0, np.take_along_axis(p, at, axis=1), 0)
     slack = still[:, None]
     sold = (owner >= 0) | (p <= slack)
-    return p, sold.all(axis=1) & (utility >= -slack).all(axis=1)
+    return p, np.asarray(sold.all(axis=1) & (utility >= -slack).all(axis=1))
 
 
 def _repaired(w: np.ndarray, held: np.ndarray) -> np.ndarray:

@@ -148,14 +148,14 @@ def solve_bids(
             if proved.status is Status.OPTIMAL:
                 return proved
     found = solve(program, seconds=seconds, start=start)
-    x = None if found.x is None else np.round(found.x)
+    won = None if found.x is None else np.round(found.x)
     optimal = found.status is Status.OPTIMAL
     notes: tuple[str, ...] = (found.note,) if found.note else ()
-    if optimal and x is not None and nodes:
-        tree, why = grow(program, x, nodes=nodes, seconds=seconds)
+    if optimal and won is not None and nodes:
+        tree, why = grow(program, won, nodes=nodes, seconds=seconds)
         if tree is not None:
             proved = certified(
-                tree, allocation=x.astype(np.int64), method="HiGHS, branch and bound"
+                tree, allocation=won.astype(np.int64), method="HiGHS, branch and bound"
             )
             return replace(
                 proved,
@@ -167,10 +167,10 @@ def solve_bids(
     elif optimal:
         notes = ("no certificate was asked for; the bound is HiGHS's word",)
     return Optimum(
-        value=None if x is None else float(program.objective @ x),
+        value=None if won is None else float(program.objective @ won),
         bound=min(found.bound, relaxed.bound),
         status=found.status,
-        allocation=None if x is None else x.astype(np.int64),
+        allocation=None if won is None else won.astype(np.int64),
         method="HiGHS, branch and cut",
         seconds=time.perf_counter() - started,
         notes=notes,

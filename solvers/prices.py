@@ -95,7 +95,7 @@ def _(certificate: Assignment, *, tolerance: float = 1e-9) -> Checked:
     v, x, p = certificate.values, certificate.allocation, certificate.prices
     if x.shape != v.shape or p.shape != v.shape[:-2] + v.shape[-1:]:
         return verdict(
-            None, np.inf, [(False, f"shapes {v.shape}, {x.shape}, {p.shape} do not belong together")],
+            None, np.inf, [(False, f"shapes {v.shape}, {x.shape}, {p.shape} do not fit")],
             exact=False, tolerance=tolerance,
         )  # fmt: skip
     faults = [

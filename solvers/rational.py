@@ -125,7 +125,7 @@ class Data:
         tight = np.array([not str(s).endswith("kBasic") for s in basis.row_status], dtype=bool)
         if free.sum() != tight.sum():
             return None
-        m, n = program.matrix.shape
+        m = program.matrix.shape[0]
         over = lcm(x_over, side_over)
         inner = tight[self.rows] & free[self.columns]
         outer = tight[self.rows] & ~free[self.columns] & (fixed[self.columns] != 0)

@@ -137,7 +137,7 @@ def matched_trade(
     b, s = named[won, 0], named[won, 1]
     payments[b] = c[won] + found.certificate.prices[s]
     # The lowest prices of the buyers' side leave the sellers their largest shares.
-    turned = trade.prices_of(v - c, named[:, ::-1], counts[::-1], found.allocation)
+    turned = trade.prices_of(v - c, named[:, ::-1], counts[::-1], found.certificate.chosen)
     payments[counts[0] + s] = -(v[won] - turned[b])
     return replace(found, payments=payments)
 
@@ -152,7 +152,7 @@ def packages(values: Any) -> Optimum:
     agents = v.shape[-2]
     total = before[..., -1, -1]
     payments = np.zeros(v.shape[:-1], dtype=v.dtype)
-    held = (found.allocation * (1 << np.arange(items))).sum(axis=-1)
+    held = (found.certificate.allocation * (1 << np.arange(items))).sum(axis=-1)
     for i in range(agents if items else 0):
         without = (before[..., i, :] + after[..., agents - 1 - i, ::-1]).max(axis=-1)
         row = np.take_along_axis(v[..., i, :], np.maximum(held[..., i, None] - 1, 0), axis=-1)
