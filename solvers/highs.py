@@ -18,7 +18,7 @@ import numpy as np
 from solvers.optimum import Status
 from solvers.program import Program, bound, violation
 
-__all__ = ["Solution", "solve"]
+__all__ = ["Solution", "model_of", "solve"]
 
 FEASIBILITY = 1e-6
 
@@ -45,11 +45,42 @@ def solve(
     basis: Any = None,
     gap: float = 1e-9,
     options: dict[str, Any] | None = None,
+    start: np.ndarray | None = None,
 ) -> Solution:
     """Solve a program with HiGHS. seconds: a time limit. basis: where to start. gap: relative, for
-    integer programs. options: further HiGHS options by name.
+    integer programs. options: further HiGHS options by name. start: a feasible x (n,) to begin
+    with, for integer programs.
+
+    HiGHS's tolerances are absolute, so it sees the objective divided by a power of two that brings
+    the largest coefficient near 1: values of 1e-9 and of 1e12 are solved alike.
 
     Raises ImportError where highspy is missing, ValueError for an unknown option.
+    """
+    started = time.monotonic()
+    if not program.matrix.shape[1]:
+        return _without_columns(program)
+    highs, unit = model_of(program)
+    chosen = {"mip_rel_gap": gap, "mip_abs_gap": 0.0, **(options or {})}
+    if seconds is not None:
+        chosen["time_limit"] = float(seconds)
+    for name, value in chosen.items():
+        _set(highs, name, value)
+    if basis is not None:
+        highs.setBasis(basis)
+    if start is not None:
+        import highspy
+
+        known = highspy.HighsSolution()
+        known.col_value = np.asarray(start, dtype=float)
+        highs.setSolution(known)
+    highs.run()
+    return _read(highs, program, unit, time.monotonic() - started)
+
+
+def model_of(program: Program, *, relaxed: bool = False) -> tuple[Any, float]:
+    """(HiGHS holding the program, the power of two by which its objective was divided).
+
+    relaxed: without the whole numbers. Raises ImportError where highspy is missing.
     """
     try:
         import highspy
@@ -59,37 +90,49 @@ def solve(
             "install it: pip install 'mechkit-econ[solve]'",
             name=error.name,
         ) from error
-    started = time.monotonic()
     highs = highspy.Highs()
-    chosen = {"output_flag": False, "mip_rel_gap": gap, "mip_abs_gap": 0.0, **(options or {})}
-    if seconds is not None:
-        chosen["time_limit"] = float(seconds)
-    for name, value in chosen.items():
-        if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
-            raise ValueError(f"HiGHS takes no option {name} = {value!r}")
+    _set(highs, "output_flag", False)
     lp = highspy.HighsLp()
     matrix = program.matrix
     lp.num_row_, lp.num_col_ = matrix.shape
     lp.sense_ = highspy.ObjSense.kMaximize
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.objective, program.low, program.high
+    unit = 2.0 ** float(np.frexp(np.abs(program.objective).max(initial=0))[1])
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.objective / unit, program.low, program.high
     lp.row_lower_, lp.row_upper_ = program.row_low, program.row_high
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = (
         matrix.indptr, matrix.indices, matrix.data,
     )  # fmt: skip
-    integer = bool(program.whole.any())
-    if integer:
+    if program.whole.any() and not relaxed:
         kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
         lp.integrality_ = [kinds[int(w)] for w in program.whole]
     highs.passModel(lp)
-    if basis is not None:
-        highs.setBasis(basis)
-    highs.run()
-    return _read(highs, program, integer, time.monotonic() - started)
+    return highs, unit
 
 
-def _read(highs: Any, program: Program, integer: bool, seconds: float) -> Solution:
+def _without_columns(program: Program) -> Solution:
+    """HiGHS calls such a model empty, whatever its rows ask of 0."""
+    empty = bool(((program.row_low > 0) | (program.row_high < 0)).any())
+    return Solution(
+        status=Status.INFEASIBLE if empty else Status.OPTIMAL,
+        x=None if empty else np.zeros(0),
+        value=None if empty else 0.0,
+        bound=-np.inf if empty else 0.0,
+        y=None if empty else np.zeros(program.matrix.shape[0]),
+    )
+
+
+def _set(highs: Any, name: str, value: Any) -> None:
     import highspy
+
+    if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+        raise ValueError(f"HiGHS takes no option {name} = {value!r}")
+
+
+def _read(highs: Any, program: Program, unit: float, seconds: float) -> Solution:
+    import highspy
+
+    integer = bool(program.whole.any())
 
     said = highs.getModelStatus()
     note = "" if said == highspy.HighsModelStatus.kOptimal else highs.modelStatusToString(said)
@@ -107,9 +150,9 @@ def _read(highs: Any, program: Program, integer: bool, seconds: float) -> Soluti
     if x is not None and violation(program, x) > FEASIBILITY * max(1.0, np.abs(x).max(initial=0)):
         x, note = None, note or "the solution breaks a constraint by more than rounding"
     value = None if x is None else float(program.objective @ x)
-    y = np.array(solution.row_dual) if solution.dual_valid and not integer else None
+    y = np.array(solution.row_dual) * unit if solution.dual_valid and not integer else None
     relaxed = np.inf if y is None else bound(program, y)
-    best = float(info.mip_dual_bound) if integer else relaxed
+    best = float(info.mip_dual_bound) * unit if integer else relaxed
     done = said == highspy.HighsModelStatus.kOptimal
     found = Status.OPTIMAL if done else Status.FEASIBLE
     return Solution(

@@ -40,7 +40,8 @@ class Optimum:
     value: of the allocation, in money; bound: ≥ every feasible value. Numbers, or (batch,) where
     many instances were solved at once; Fractions where the arithmetic was exact; value is None
     where no feasible solution is known. allocation: in the shape that the function which returned
-    this states. payments: (agents,), positive where the agent pays, where they were asked for.
+    this states. payments: (agents,) or (batch, agents), positive where the agent pays, where they
+    were asked for.
     certificate: what the bound is computed from, a record with a check of its own; None: the
     bound is the word of `method`. notes: what a reader must know (a lottery, a limit reached).
     """
@@ -66,9 +67,17 @@ def relative_gap(value: Any, bound: Any) -> Any:
     if value is None or bound is None:
         return float("inf")
     values, bounds = np.asarray(value), np.asarray(bound)
+    if object not in (values.dtype, bounds.dtype):
+        values, bounds = np.broadcast_arrays(values.astype(float), bounds.astype(float))
+        differ = values != bounds
+        v, b = values[differ], bounds[differ]
+        if not np.isfinite(b).all():
+            return float("inf")
+        return float(((b - v) / np.maximum(np.abs(v), np.abs(b))).max(initial=0))
     gaps = np.zeros(np.broadcast(values, bounds).shape, dtype=object)
     for at in np.ndindex(gaps.shape):
         v, b = np.broadcast_to(values, gaps.shape)[at], np.broadcast_to(bounds, gaps.shape)[at]
         if v != b:
-            gaps[at] = (b - v) / max(abs(v), abs(b))
+            endless = b in (np.inf, -np.inf)
+            gaps[at] = float("inf") if endless else (b - v) / max(abs(v), abs(b))
     return gaps.max(initial=0) if gaps.size else 0

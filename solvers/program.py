@@ -21,7 +21,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 __all__ = ["Program", "bound", "exact_bound", "exact_value", "violation"]
 
@@ -50,6 +49,8 @@ class Program:
     exact: dict[str, Sequence[Fraction]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        from scipy import sparse
+
         matrix = sparse.csr_array(self.matrix, dtype=float)
         m, n = matrix.shape
         object.__setattr__(self, "matrix", matrix)
@@ -80,15 +81,23 @@ def violation(program: Program, x: np.ndarray) -> float:
     return float(max(0.0, *(gap.max(initial=0.0) for gap in gaps)))
 
 
-def bound(program: Program, y: np.ndarray) -> float:
+def bound(
+    program: Program,
+    y: np.ndarray,
+    *,
+    low: np.ndarray | None = None,
+    high: np.ndarray | None = None,
+) -> float:
     """The value that row multipliers y (m,) show no feasible x to exceed, up to float rounding.
+    low, high (n,): bounds on x other than the program's.
 
     Multipliers that lean on a missing side are first taken as 0, which is as good a choice as any.
     """
     y = np.array(y, dtype=float)
     y[(y > 0) & np.isinf(program.row_high) | (y < 0) & np.isinf(program.row_low)] = 0
     d = program.objective - program.matrix.T @ y
-    return _support(y, program.row_low, program.row_high) + _support(d, program.low, program.high)
+    low, high = program.low if low is None else low, program.high if high is None else high
+    return _support(y, program.row_low, program.row_high) + _support(d, low, high)
 
 
 def _support(slopes: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
