@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import product
 from typing import Any, Protocol, runtime_checkable
 
@@ -99,7 +100,7 @@ class Bundles:
     """Values as the solvers read them: checked, with v_i(nothing) and a ceiling for each bidder.
 
     nothing (N,); ceilings (N,) ≥ every value of the bidder; sample (N, k): of the bundles
-    `coarse(M)`.
+    `coarse(M)`; fractions: the values as they were given, where these were no floats.
     """
 
     source: Any
@@ -109,6 +110,7 @@ class Bundles:
     nothing: np.ndarray
     ceilings: np.ndarray
     sample: np.ndarray
+    fractions: np.ndarray | None = None
     _kept: dict[str, Any] = field(default_factory=dict)
 
     def corner(self, agent: int, reach: tuple[int, int, int]) -> np.ndarray:
@@ -120,6 +122,19 @@ class Bundles:
             a, b, c = reach
             cube = cubes[agent - low, : a + 1, : b + 1, : c + 1]
         return np.asarray(cube, dtype=float)
+
+    def exact(self, agent: int, bundle: tuple[int, ...]) -> Fraction:
+        """v_i(b) as a Fraction: the one given, or the rational that the float is."""
+        if self.fractions is not None:
+            return Fraction(self.fractions[(agent, *bundle)])
+        a, b, c = bundle
+        return Fraction(float(self.corner(agent, (a, b, c))[a, b, c]))
+
+    def exact_nothing(self) -> np.ndarray:
+        """v_i(nothing) (N,) as Fractions."""
+        array = np.empty(self.agents, dtype=object)
+        array[:] = [self.exact(i, (0, 0, 0)) for i in range(self.agents)]
+        return array
 
     def cube(self, agent: int) -> np.ndarray:
         """Every value of one bidder, (M+1, M+1, M+1)."""
@@ -161,14 +176,16 @@ def bundles(values: Any, quanta: int | None, levels: str) -> Bundles:
         raise ValueError(f"values.agents is {values.agents!r}; give at least one bidder")
     agents, none = int(values.agents), np.zeros(0)
     if _computes(values):
-        tops = numbers("values.ceilings()", values.ceilings(), (1,))
+        whole: Any = values
+        tops = numbers("values.ceilings()", whole.ceilings(), (1,))
         if len(tops) != agents:
             raise ValueError(f"{len(tops)} ceilings for {agents} bidders; give one of each")
-        looks = numbers("values.sample(bundles)", values.sample(coarse(own)), (2,))
+        looks = numbers("values.sample(bundles)", whole.sample(coarse(own)), (2,))
         return Bundles(values, agents, own, levels, looks[:, 0].copy(), tops, looks)
     blank = Bundles(values, agents, own, levels, none, none, none)
     parts = [_look(cubes, low) for low, cubes in blank._blocks()]
-    return Bundles(values, agents, own, levels, *map(np.concatenate, zip(*parts, strict=True)))
+    nothing, tops, looks = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Bundles(values, agents, own, levels, nothing, tops, looks)
 
 
 def _computes(source: Any) -> bool:
@@ -202,7 +219,9 @@ def _from_array(values: Any, quanta: int | None, levels: str) -> Bundles:
             f"quanta is {quanta}, and values have shape {array.shape}; "
             f"give (agents, {quanta + 1}, {quanta + 1}, {quanta + 1}) or quanta={own}"
         )
-    return Bundles(array, len(array), own, levels, *_look(array, 0))
+    given = np.asarray(values)
+    kept = given if given.dtype.kind in "Oiu" else None
+    return Bundles(array, len(array), own, levels, *_look(array, 0), fractions=kept)
 
 
 def _whole_or_none(given: Any) -> int | None:

@@ -29,7 +29,7 @@ import numpy as np
 from solvers.bundles import Bundles, coarse
 from solvers.master import Master
 
-__all__ = ["Columns", "Relaxation", "best_bundles", "grid", "lagrangian", "reaches"]
+__all__ = ["Columns", "Relaxation", "best_bundles", "near_best"]
 
 TOLERANCE = 1e-12  # relative: a column that gains less is not worth a round
 WIDTH = 1.5  # the box of prices about where they start
@@ -88,16 +88,28 @@ def grid(prices: np.ndarray, reach: np.ndarray) -> np.ndarray:
     return (a[:, None] + b)[:, :, None] + c
 
 
-def lagrangian(values: Bundles, prices: np.ndarray) -> float:
-    """Λ(λ) by a look at every bundle of every bidder: what a certificate is checked with."""
-    total = values.quanta * float(prices.sum())
-    reach = np.full(3, values.quanta)
-    costs = grid(prices, reach)
+def near_best(
+    values: Bundles, prices: np.ndarray, best: np.ndarray, within: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every bundle but nothing whose gain v_i(b) − v_i(0) − λ·b is at least best_i − within.
+
+    Returns agents (k,), bundles (k, 3) and v_i(b) − v_i(0) (k,). best = inf leaves a bidder out.
+    """
     first = 1 if values.levels == "printed" else 0
-    for i in range(values.agents):
-        surplus = (values.cube(i) - costs)[first:, first:, first:]
-        total += max(float(values.nothing[i]), float(surplus.max()))
-    return total
+    floor = best - within * (1 + 1e-9)
+    reach = reaches(values, prices, floor)
+    agents, found, gains = [], [], []
+    for i in np.flatnonzero((best < np.inf) & (reach.max(axis=1) > 0)).tolist():
+        gross = values.corner(i, tuple(reach[i].tolist())) - values.nothing[i]
+        net = gross - grid(prices, reach[i])
+        at = np.argwhere(net >= floor[i])
+        at = at[(at.min(axis=1) >= first) & (at.max(axis=1) > 0)]
+        agents.append(np.full(len(at), i))
+        found.append(at)
+        gains.append(gross[tuple(at.T)])
+    if not agents:
+        return np.zeros(0, dtype=int), np.zeros((0, 3), dtype=int), np.zeros(0)
+    return np.concatenate(agents), np.concatenate(found), np.concatenate(gains)
 
 
 @dataclass(eq=False)
@@ -176,9 +188,7 @@ class Columns:
         least = np.where(reach < self.values.quanta, prices * (reach + 1), np.inf).min(axis=1)
         return self.values.ceilings - self.values.nothing - least
 
-    def relax(
-        self, *, without: int | None = None, seconds: float | None = None
-    ) -> Relaxation:
+    def relax(self, *, without: int | None = None, seconds: float | None = None) -> Relaxation:
         """Solve the linear program, or that without one bidder, from what is known."""
         started = time.monotonic()
         if without is not None:
@@ -190,7 +200,9 @@ class Columns:
                 self.master.close(without, closed=False)
 
     def _rounds(self, without: int | None, seconds: float | None, started: float) -> Relaxation:
-        base = self.values.nothing.sum() - (0.0 if without is None else self.values.nothing[without])
+        base = self.values.nothing.sum() - (
+            0.0 if without is None else self.values.nothing[without]
+        )
         start = self.prices
         wide = np.where(start > 0, start, 0.1 * (start.max() or self.scale))
         low, high = np.where(start > 0, start / WIDTH, 0.0), WIDTH * wide
@@ -209,7 +221,8 @@ class Columns:
             except RuntimeError as failed:
                 note = str(failed)
                 break
-            outside = np.abs(traded) > 1e-9 * self.values.quanta
+            # What is sold at price 0 is merely left over.
+            outside = (np.abs(traded) > 1e-9 * self.values.quanta) & ((traded < 0) | (low > 0))
             if not outside.any():
                 weights = self._feasible(x)
                 value = base + float(self.gains @ weights)
@@ -260,7 +273,7 @@ def first_prices(values: Bundles, scale: float) -> np.ndarray:
     high = np.full(3, gains.max(initial=0.0) or 1.0)
     master.box(np.zeros(3), high)
     prices, bound, best = high / 4, np.inf, high / 4
-    for k in range(60):
+    for _ in range(60):
         surplus = gains - bundles @ prices
         chosen = surplus.argmax(axis=1)
         worth = surplus[np.arange(len(gains)), chosen]
