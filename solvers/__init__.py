@@ -8,3 +8,18 @@ No solver is here yet. Assignment, combinatorial allocation, trade, divisible re
 Myerson's optimal auction, optimal mechanisms by linear programming, and the certificates that a
 second program checks are still to come.
 """
+
+from solvers.bundles import Quantised
+from solvers.divisible import Concave, Linear, Logarithmic, Saturating, divisible
+from solvers.qvcg import quantisation, qvcg
+
+__all__ = [
+    "Concave",
+    "Linear",
+    "Logarithmic",
+    "Quantised",
+    "Saturating",
+    "divisible",
+    "quantisation",
+    "qvcg",
+]

@@ -21,7 +21,7 @@ lotteries from fractional VCG.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -177,10 +177,27 @@ class _Auction:
             return None
         return self.seconds - (time.monotonic() - self.started)
 
+    def _columns_for(self, without: int | None) -> Columns:
+        """The columns that are there; new ones where the others' values are of another order."""
+        values = self.columns.values
+        if without is None:
+            return self.columns
+        own = np.arange(values.agents) == without
+        rest = float((values.ceilings - values.nothing)[~own].max(initial=0.0))
+        if rest > 1e-2 * self.columns.scale:
+            return self.columns
+        return Columns(
+            replace(
+                values,
+                ceilings=np.where(own, values.nothing, values.ceilings),
+                sample=np.where(own[:, None], values.nothing[:, None], values.sample),
+            )
+        )
+
     def solve(self, without: int | None) -> _Solved:
-        relaxed = self.columns.relax(without=without, seconds=self.left())
+        known = self._columns_for(without)
+        relaxed = known.relax(without=without, seconds=self.left())
         notes = (relaxed.note,) if relaxed.note else ()
-        known = self.columns
         agents, found, gains = known.agents, known.bundles, known.gains
         if len(relaxed.weights) == 0:  # no master was solved: nobody gets anything
             value = float(known.values.nothing.sum())
@@ -195,9 +212,9 @@ class _Auction:
             columns=(agents, found, gains), weights=relaxed.weights, done=relaxed.done, notes=notes,
         )  # fmt: skip
         if not linear.done:
-            return linear if not self.integer else self._rounded(linear, without)
+            return linear if not self.integer else self._rounded(known, linear, without)
         if self.integer:
-            return self._whole(linear, without)
+            return self._whole(known, linear, without)
         if self.exact:
             fractions = rational_relaxation(known, relaxed, without)
             return _Solved(
@@ -227,9 +244,9 @@ class _Auction:
         note = [f"a welfare without one bidder has a gap of {float(worst):.2g}"]
         return paid, without, note if worst > GAP else []
 
-    def _rounded(self, linear: _Solved, without: int | None) -> _Solved:
+    def _rounded(self, known: Columns, linear: _Solved, without: int | None) -> _Solved:
         """The best integer allocation among the columns that are there: a limit came first."""
-        picked = self._program(*linear.columns, None)
+        picked = self._program(known, *linear.columns, None)
         if picked is None:
             columns: Any = (np.zeros(0, int), np.zeros((0, 3), int), np.zeros(0))
         else:
@@ -249,21 +266,21 @@ class _Auction:
             notes=linear.notes + notes,
         )  # fmt: skip
 
-    def _whole(self, linear: _Solved, without: int | None) -> _Solved:
+    def _whole(self, known: Columns, linear: _Solved, without: int | None) -> _Solved:
         """The integer optimum: list bundles ever farther from the best, until none is left out."""
         values = self.columns.values
         base = float(values.nothing.sum()) - (0.0 if without is None else values.nothing[without])
-        known = self.columns.known(linear.prices, without)
-        top = max(self.columns.scale, abs(linear.bound))
+        best = known.known(linear.prices, without)
+        top = max(known.scale, abs(linear.bound))
         within = max(10 * (linear.bound - linear.value), 1e-6 * top)
         columns: Any = tuple(a[:0] for a in linear.columns)
         note: tuple[str, ...] = ()
         while True:
-            listed = near_best(values, linear.prices, known, within)
+            listed = near_best(known.values, linear.prices, best, within)
             if len(listed[0]) > LISTED:
                 note = (f"{len(listed[0]):,} bundles may be in an integer optimum: too many",)
                 break
-            answer = self._program(*listed, self.left())
+            answer = self._program(known, *listed, self.left())
             if answer is None:
                 note = ("the time limit came first",)
                 break
@@ -284,24 +301,29 @@ class _Auction:
                 )
             within = min(distance * (1 + 1e-9), 8 * within)
         if not len(columns[0]):
-            return self._rounded(linear, without)
+            return self._rounded(known, linear, without)
         return self._as_integer(linear, columns, linear.bound, False, without, note)
 
     def _program(
-        self, agents: np.ndarray, found: np.ndarray, gains: np.ndarray, seconds: float | None
+        self,
+        known: Columns,
+        agents: np.ndarray,
+        found: np.ndarray,
+        gains: np.ndarray,
+        seconds: float | None,
     ) -> tuple[np.ndarray, float, bool] | None:
         """The integer program over some bundles: which to take, a bound on the gains, solved."""
         if not len(agents):
             return np.zeros(0, dtype=int), 0.0, True
         if seconds is not None and seconds <= 0:
             return None
-        count, k = self.columns.values.agents, len(agents)
+        count, k = known.values.agents, len(agents)
         one = sparse.csr_array((np.ones(k), (agents, np.arange(k))), shape=(count, k))
         program = Program(
-            objective=gains / self.columns.scale,
+            objective=gains / known.scale,
             matrix=sparse.vstack([one, sparse.csr_array(found.T.astype(float))]),
             row_low=np.full(count + 3, -np.inf),
-            row_high=np.r_[np.ones(count), np.full(3, float(self.columns.values.quanta))],
+            row_high=np.r_[np.ones(count), np.full(3, float(known.values.quanta))],
             low=np.zeros(k),
             high=np.ones(k),
             whole=True,
@@ -310,10 +332,10 @@ class _Auction:
         if solved.x is None:
             return None
         picked = np.flatnonzero(solved.x > 0.5)
-        over = found[picked].sum(axis=0) > self.columns.values.quanta
+        over = found[picked].sum(axis=0) > known.values.quanta
         if over.any() or len(np.unique(agents[picked])) < len(picked):
             return None
-        bound = min(solved.bound * self.columns.scale, np.inf)
+        bound = min(solved.bound * known.scale, np.inf)
         return picked, bound, solved.status is Status.OPTIMAL
 
 

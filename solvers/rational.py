@@ -51,8 +51,13 @@ def rational_relaxation(
         values.exact(i, tuple(b)) - nothing[i]
         for i, b in zip(agents.tolist(), bundles.tolist(), strict=True)
     ]
-    prices = _prices(columns, relaxed, agents, bundles, gains, without)
-    bound = exact_lagrangian(values, prices, without)
+    prices, bound = min(
+        (
+            (found, exact_lagrangian(values, found, without))
+            for found in _prices(columns, relaxed, agents, bundles, gains, without)
+        ),
+        key=lambda pair: pair[1],
+    )
     some, weights = _weights(columns, relaxed, agents, bundles)
     base = sum((v for i, v in enumerate(nothing) if i != without), Fraction(0))
     value = base + sum((gains[j] * w for j, w in zip(some, weights, strict=True)), Fraction(0))
@@ -80,7 +85,9 @@ def _prices(
     bundles: np.ndarray,
     gains: list[Fraction],
     without: int | None,
-) -> list[Fraction]:
+) -> list[list[Fraction]]:
+    """Prices that make the tight columns tight. Where these leave a price open, it is the float's
+    rational, or the simplest number beside it."""
     prices = relaxed.prices
     scale = columns.scale
     net = np.array([float(g) for g in gains]) - bundles @ prices
@@ -104,8 +111,10 @@ def _prices(
         h = reference[i]
         row = [Fraction(int(b)) for b in bundles[j] - bundles[h]] + [gains[j] - gains[h]]
         (rows if relaxed.weights[j] > 0 and relaxed.weights[h] > 0 else later).append(row)
-    found = _solve(rows + later, 3, [Fraction(float(p)) for p in prices])
-    return [max(Fraction(0), p) for p in found]
+    plain = [Fraction(float(p)) for p in prices]
+    simple = [p.limit_denominator(10**6) for p in plain]
+    found = [_solve(rows + later, 3, otherwise) for otherwise in (simple, plain)]
+    return [[max(Fraction(0), p) for p in some] for some in found]
 
 
 def _solve(rows: list[list[Fraction]], unknowns: int, otherwise: list[Fraction]) -> list[Fraction]:
