@@ -3,7 +3,7 @@
     maximise Σ_i u_i(s_i)   subject to   Σ_i s_i ≤ C,   s ≥ 0
 
 The multipliers of the capacities are the prices of the resources. Saturating utilities need the
-exponential cone.
+exponential cone. A family of utilities writes its own u, as `expression`.
 
 Sources: Diamond & Boyd, "CVXPY" (2016); Goulart & Chen, "Clarabel" (2024).
 """
@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from solvers.utilities import Concave, Saturating
-
 __all__ = ["Division", "best_responses", "divide"]
 
 
@@ -24,13 +22,13 @@ class Division(RuntimeError):
 
 
 def divide(
-    utilities: Concave | Saturating, capacities: np.ndarray, *, seconds: float | None = None
+    utilities: Any, capacities: np.ndarray, *, seconds: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Shares (N, R), made feasible, and prices (R,) ≥ 0, as Clarabel sees them."""
     cp = _cvxpy()
     shares = cp.Variable(utilities.shape, nonneg=True)
     room = cp.sum(shares, axis=0) <= capacities
-    welfare = cp.sum(_expressions(cp, utilities, shares))
+    welfare = cp.sum(utilities.expression(cp, shares))
     _solve(cp, cp.Problem(cp.Maximize(welfare), [room]), seconds)
     found = np.maximum(shares.value, 0.0)
     total = found.sum(axis=0)
@@ -38,32 +36,14 @@ def divide(
     return found, np.maximum(np.atleast_1d(room.dual_value), 0.0)
 
 
-def best_responses(
-    utilities: Concave | Saturating, prices: np.ndarray, capacities: np.ndarray
-) -> np.ndarray:
+def best_responses(utilities: Any, prices: np.ndarray, capacities: np.ndarray) -> np.ndarray:
     """max over 0 ≤ s_i ≤ C of u_i(s_i) − λ·s_i for every bidder, (N,)."""
     cp = _cvxpy()
     shares = cp.Variable(utilities.shape, nonneg=True)
-    gains = _expressions(cp, utilities, shares) - shares @ prices
+    gains = utilities.expression(cp, shares) - shares @ prices
     # The bidders do not interact, so one program answers for all.
     _solve(cp, cp.Problem(cp.Maximize(cp.sum(gains)), [shares <= capacities[None]]), None)
     return np.asarray(gains.value)
-
-
-def _expressions(cp: Any, utilities: Concave | Saturating, shares: Any) -> Any:
-    """u_i(s_i) of every bidder, a CVXPY expression of shape (N,)."""
-    if isinstance(utilities, Saturating):
-        used = cp.sum(cp.multiply(utilities.rates, shares), axis=1)
-        return cp.multiply(utilities.heights, 1 - cp.exp(-used))
-    expressions = [f(shares[i]) for i, f in enumerate(utilities.functions)]
-    for i, expression in enumerate(expressions):
-        if not (isinstance(expression, cp.Expression) and expression.is_concave()):
-            raise ValueError(
-                f"functions[{i}] returns {expression!r}; return a concave CVXPY expression"
-            )
-        if expression.size != 1:
-            raise ValueError(f"functions[{i}] has shape {expression.shape}; return one number")
-    return cp.hstack([cp.reshape(e, (1,), order="C") for e in expressions])
 
 
 def _solve(cp: Any, problem: Any, seconds: float | None) -> None:

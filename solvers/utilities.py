@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from solvers.conic import best_responses
 from solvers.interior import best_response_surplus
 
 __all__ = ["Concave", "Linear", "Logarithmic", "Saturating", "numbers"]
@@ -69,6 +70,11 @@ class Saturating:
     def surplus(self, prices: np.ndarray, capacities: np.ndarray) -> np.ndarray:
         """Over all s ≥ 0: in closed form, and at least the surplus within the capacities."""
         return best_response_surplus(self.heights, self.rates.T, prices)
+
+    def expression(self, cp: Any, shares: Any) -> Any:
+        """u in CVXPY, (N,)."""
+        used = cp.sum(cp.multiply(self.rates, shares), axis=1)
+        return cp.multiply(self.heights, 1 - cp.exp(-used))
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +158,16 @@ class Concave:
         return np.array([float(np.asarray(v).reshape(())) for v in given])
 
     def surplus(self, prices: np.ndarray, capacities: np.ndarray) -> np.ndarray:
-        from solvers.conic import best_responses
-
         return best_responses(self, prices, capacities)
+
+    def expression(self, cp: Any, shares: Any) -> Any:
+        """u in CVXPY, (N,). Raises ValueError for what is not concave, or not one number."""
+        expressions = [f(shares[i]) for i, f in enumerate(self.functions)]
+        for i, expression in enumerate(expressions):
+            if not (isinstance(expression, cp.Expression) and expression.is_concave()):
+                raise ValueError(
+                    f"functions[{i}] returns {expression!r}; return a concave CVXPY expression"
+                )
+            if expression.size != 1:
+                raise ValueError(f"functions[{i}] has shape {expression.shape}; return one number")
+        return cp.hstack([cp.reshape(e, (1,), order="C") for e in expressions])
