@@ -36,14 +36,17 @@ optimum as a tree.
 
 from solvers import prices, vcg
 from solvers.assignment import unit_demand
-from solvers.certificate import Checked, Linear, check
+from solvers.bundles import Quantised
+from solvers.certificate import Checked, check
 from solvers.combinatorial import packages, single_minded, winners
 from solvers.design_lp import design
+from solvers.divisible import Concave, Linear, Logarithmic, Saturating, divisible
 from solvers.highs import Solution, solve
 from solvers.myerson import myerson
 from solvers.optimum import Optimum, Status, relative_gap
 from solvers.program import Program
 from solvers.project import public_project
+from solvers.qvcg import quantisation, qvcg
 from solvers.ranking import positions
 from solvers.rational import exact
 from solvers.trade import double_auction, matched_trade
@@ -53,15 +56,20 @@ from solvers.units import additive, multi_unit
 
 __all__ = [
     "Checked",
+    "Concave",
     "Linear",
+    "Logarithmic",
     "Optimum",
     "Program",
+    "Quantised",
+    "Saturating",
     "Solution",
     "Status",
     "Tree",
     "additive",
     "check",
     "design",
+    "divisible",
     "double_auction",
     "exact",
     "grow",
@@ -72,6 +80,8 @@ __all__ = [
     "positions",
     "prices",
     "public_project",
+    "quantisation",
+    "qvcg",
     "relative_gap",
     "second_best",
     "single_minded",
