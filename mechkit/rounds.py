@@ -183,9 +183,9 @@ class Run:
             shared = sampler.publics(slots, rng, rows)
             base = View(self.mechanism, Case("profile", (), {"types": types, **shared}))
             outcome = examine(self.mechanism, np.array(base.sincere), base.public)
-            refuse_contradictions(outcome, types)
             # `examine` plays the batch twice and three single rows.
             self.row_seconds = (time.monotonic() - began) / (2 * rows + 3)
+            refuse_contradictions(outcome, types)
 
     def try_larger(self) -> None:
         """Leave out what asks for one more agent where the rules serve their own number only."""
