@@ -63,7 +63,8 @@ def is_exact(*arrays: Any) -> bool:
 
 def plain(array: Any) -> Any:
     """An array without axes as the number in it; every other array as it is."""
-    return array[()] if isinstance(array, np.ndarray) and array.ndim == 0 else array
+    single = isinstance(array, np.generic | np.ndarray) and array.ndim == 0
+    return array.item() if single else array
 
 
 def integers(values: np.ndarray) -> tuple[np.ndarray, int]:

@@ -96,7 +96,8 @@ def model_of(program: Program, *, relaxed: bool = False) -> tuple[Any, float]:
     matrix = program.matrix
     lp.num_row_, lp.num_col_ = matrix.shape
     lp.sense_ = highspy.ObjSense.kMaximize
-    unit = 2.0 ** float(np.frexp(np.abs(program.objective).max(initial=0))[1])
+    largest = np.abs(program.objective).max(initial=0)
+    unit = 2.0 ** min(int(np.frexp(largest)[1]), 1023)
     lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.objective / unit, program.low, program.high
     lp.row_lower_, lp.row_upper_ = program.row_low, program.row_high
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise

@@ -232,3 +232,45 @@ def test_certificates_that_were_changed_are_rejected():
         checked = solvers.check(changed)
         assert not checked.holds
         assert checked.reason
+
+
+def test_awkward_fractions_in_every_way_of_solving():
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        n, m = (int(k) for k in rng.integers(1, 8, 2))
+        tops, bottoms = rng.integers(0, 5, n * m), rng.integers(1, 10**9, n * m)
+        v = np.empty(n * m, dtype=object)
+        v[:] = [
+            F(int(a), int(b)) * 10 ** int(rng.integers(0, 12))
+            for a, b in zip(tops, bottoms, strict=True)
+        ]
+        v = v.reshape(n, m)
+        found = vcg.unit_demand(v)
+        assert found.gap == 0
+        every = np.argwhere(np.ones((n, m)))
+        pairs = vcg.matched_trade(v.ravel(), v.ravel() * 0, every, buyers=n, sellers=m)
+        assert pairs.value == found.value
+        assert (pairs.payments[:n] == found.payments).all()
+        for i in range(n):
+            without = solvers.unit_demand(np.delete(v, i, axis=0)).value
+            own = (found.allocation[i] * v[i]).sum()
+            assert found.payments[i] == without - (found.value - own)
+
+
+def test_the_linear_program_in_rationals_is_the_matching_in_rationals():
+    from scipy import sparse
+
+    n = 30
+    values = np.random.default_rng(4).random((n, n))
+    at = np.arange(n * n)
+    rows = np.concatenate([at // n, n + at % n])
+    once = sparse.csr_array((np.ones(2 * n * n), (rows, np.tile(at, 2))), shape=(2 * n, n * n))
+    program = solvers.Program(
+        objective=values.ravel(),
+        matrix=once,
+        row_low=np.full(2 * n, -np.inf),
+        row_high=np.ones(2 * n),
+        low=np.zeros(n * n),
+        high=np.full(n * n, np.inf),
+    )
+    assert solvers.exact(program).value == solvers.unit_demand(values, exact=True).value

@@ -82,7 +82,9 @@ def test_trees_that_were_changed_are_rejected():
         replace(tree, x=np.zeros(14)),
         replace(tree, x=tree.x + 0.5),
         replace(tree, x=np.full(14, 3.0)),
-        replace(tree, program=replace(p, objective=p.objective + np.eye(14)[int(tree.x.argmax())])),
+        replace(
+            tree, program=replace(p, objective=p.objective + 40 * np.eye(14)[int(tree.x.argmin())])
+        ),
         replace(tree, program=replace(p, row_high=p.row_high + 20)),
         replace(tree, program=replace(p, whole=False)),
     ):
