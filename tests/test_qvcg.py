@@ -296,3 +296,34 @@ def test_an_object_with_blocks_of_the_wrong_shape():
 
     with pytest.raises(ValueError, match=r"block\(0, 2\) has shape"):
         solvers.qvcg(Wrong())
+
+
+@pytest.mark.parametrize("levels", ["full", "printed"])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_pass_bounds_as_a_look_at_every_bundle_does(levels, seed):
+    """What a pass skips (out of reach, hopeless since the last pass) holds no best bundle."""
+    from solvers.bundles import bundles
+    from solvers.columns import Columns
+
+    rng = np.random.default_rng(seed)
+    values = random_values(12, 4, seed) if seed < 2 else eq39(12, 4, seed).block(0, 12)
+    columns = Columns(bundles(values, 4, levels))
+    start = columns.scale * np.array([0.8, 0.7, 0.9])
+    for step in range(25):
+        prices = start * 0.85**step * rng.uniform(0.8, 1.2, 3) * (rng.random(3) > 0.05)
+        bound, _ = columns.price(prices)
+        assert bound == pytest.approx(lagrangian(values, prices, levels), rel=1e-9)
+
+
+def test_many_losers_and_their_payments():
+    values = eq39(60, 4, seed=5).block(0, 60)
+    found = solvers.qvcg(values)
+    own = np.zeros(60)
+    for i, b, p in zip(
+        found.lottery.agents, found.lottery.bundles, found.lottery.probabilities, strict=True
+    ):
+        own[i] += p * values[(i, *b)]
+    assert len(found.certificate.without) < 15
+    for i in found.certificate.without:
+        proved = lagrangian(np.delete(values, i, axis=0), found.certificate.without[i])
+        assert found.payments[i] == pytest.approx(proved - own.sum() + own[i], abs=1e-6)
