@@ -3,7 +3,7 @@
 The source of a file is read with `ast`. Every place where a comparison, a connective, a sign, an
 operator, a number, an index or the choice between the largest and the smallest decides something is
 a site, and each way to change it is a mutation (after DeMillo, Lipton & Sayward 1978). What only
-lays out arrays in memory or names things is left alone. `mutated` compiles and plays what comes out.
+lays out arrays or names things is left alone. `mutated` compiles and plays what comes out.
 """
 
 from __future__ import annotations
