@@ -1,6 +1,6 @@
 """`make mutants`: 10 mutants of each of 21 sound rules, every property judged four ways.
 
-Each rule is changed in one place by program (`tests.mutation`), and each mutant × property is asked
+Each rule is changed in one place by program (`tests.mutated`), and each mutant × property is asked
 of the provers, of exhaustion in rationals and of brute force (`tests.mutant_verdicts`). The table
 says how many mutants are refuted (a property that held for the original does not), equivalent (the
 same outcomes, proved), different and holding (all that held is proved of the other outcomes) and

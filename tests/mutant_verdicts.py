@@ -32,7 +32,7 @@ from mechkit.prove.exhaustive import exhaust
 from mechkit.replay import margins, negative
 from proofs.errors import UndefinedNumber
 from proofs.smt import SolversDisagree
-from tests.mutation import Mutant, axis_of, constants, mutants
+from tests.mutated import Mutant, axis_of, constants, mutants
 from tests.oracle import CHECKS, judge
 
 ASKED = (

@@ -22,19 +22,17 @@ from proofs import checker, paths
 from proofs.affine import Paths
 from tests import mutant_verdicts
 from tests.mutant_verdicts import asked, cell, contradictions, same_as, tally, verdict
-from tests.mutation import (
+from tests.mutated import (
     Mutant,
     NoRuleError,
-    apply,
     axis_of,
     build,
     mutants,
-    mutations,
     original,
     outcomes,
     played,
-    source,
 )
+from tests.mutation import apply, mutations, source
 from tests.rules import highest, pay_second
 
 # The mutator ------------------------------------------------------------------------------------
