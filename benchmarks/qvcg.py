@@ -132,3 +132,18 @@ def qvcg_tables(
             _shown(row["clarabel_s"], ".2f"), _shown(row["clarabel_gap"], ".1e"),
         )  # fmt: skip
     return [first, second, third]
+
+
+def measure(share: float) -> dict[str, Any]:
+    """All of it; share: of the full time."""
+    quick = share < 1
+    return {
+        "full": against_full(60.0 * share),
+        "growth": growth(quick),
+        "smooth": continuous(quick),
+    }
+
+
+def tables(record: dict[str, Any]) -> list[Table]:
+    """What `measure` found, for the terminal."""
+    return qvcg_tables(record["full"], record["growth"], record["smooth"])

@@ -64,3 +64,13 @@ def revenue_table(rows: list[dict[str, Any]]) -> Table:
             f"{row['seconds']:.2f}",
         )  # fmt: skip
     return table
+
+
+def measure(share: float) -> list[dict[str, Any]]:
+    """All of it; share: of the full time."""
+    return against_bidders() + against_types((5, 10, 20, 40, 80) if share >= 1 else (5, 10, 20))
+
+
+def tables(rows: list[dict[str, Any]]) -> list[Table]:
+    """What `measure` found, for the terminal."""
+    return [revenue_table(rows)]

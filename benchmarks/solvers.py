@@ -126,3 +126,19 @@ def table(title: str, rows: list[dict[str, Any]]) -> Any:
     for row in rows:
         found.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
     return found
+
+
+def measure(share: float) -> dict[str, Any]:
+    """All of it; share: of the full time."""
+    quick = share < 1
+    return {
+        "assignment": assignment((500, 2_000) if quick else (500, 2_000, 5_000)),
+        "profiles": batches(100_000 if quick else 1_000_000),
+        "winner determination": winner_determination(),
+        "rational linear programs": rational(),
+    }
+
+
+def tables(record: dict[str, Any]) -> list[Any]:
+    """What `measure` found, for the terminal."""
+    return [table(title, rows) for title, rows in record.items()]
