@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
@@ -32,32 +31,16 @@ import numpy as np
 from scipy import sparse
 
 from solvers import highs
+from solvers.certificate import Linear, check
 from solvers.optimum import Optimum, Status
-from solvers.program import Program, bound, exact_bound, exact_value, violation
+from solvers.program import Program
 from solvers.question import Question, read
+from solvers.rational import exact
 
-__all__ = ["Duality", "design", "design_program"]
+__all__ = ["design", "design_program"]
 
 # How far rounding may leave value and bound apart, relative to the largest value of an outcome.
 MEETS = 1e-8
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Duality:
-    """A program, a point x (n,) and row multipliers y (m,), in Fractions where these are exact."""
-
-    program: Program
-    x: Any
-    y: Any
-
-    def check(self) -> tuple[Any, Any]:
-        """(the value of x, None where x is infeasible; the bound that y shows), computed again."""
-        if all(isinstance(v, Fraction | int) for v in [*self.x, *self.y]):
-            return exact_value(self.program, self.x), exact_bound(self.program, self.y)
-        scale = max(1.0, float(np.abs(self.x).max(initial=0)))
-        feasible = violation(self.program, self.x) <= highs.FEASIBILITY * scale
-        value = float(self.program.objective @ self.x) if feasible else None
-        return value, bound(self.program, self.y)
 
 
 def design(
@@ -97,13 +80,14 @@ def design(
         x: Any = solved.x
         y: Any = solved.y
         if question.exact and solved.status is Status.OPTIMAL:
-            rational = _rationals(program, x, y)
-            if rational is None:
-                notes.append("no exact solution was found near the one in floats")
+            refined = exact(program, solved)
+            if isinstance(refined.certificate, Linear) and refined.gap == 0:
+                x, y = refined.certificate.x, refined.certificate.y
             else:
-                x, y = rational
-        certificate = Duality(program=program, x=x, y=y)
-        value, most = certificate.check()
+                notes.append("no exact solution was found near the one in floats")
+        certificate = Linear(program=program, x=x, y=y)
+        checked = check(certificate)
+        value, most = checked.value, checked.bound
         found = {"certificate": certificate, "value": value, "bound": most}
         if not np.isfinite(float(most)):
             notes.append("payments have no natural bounds here, so rounding leaves no finite bound")
@@ -126,22 +110,6 @@ def design(
         seconds=solved.seconds,
         notes=tuple(notes),
     )
-
-
-def _rationals(program: Program, x: np.ndarray, y: np.ndarray) -> tuple[list, list] | None:
-    """Simple rationals near x and y whose value and bound are equal, exactly; None if none is."""
-    for most in (1, 100, 10_000, 10**6, 10**9):
-        near_x = [Fraction(v).limit_denominator(most) for v in x.tolist()]
-        value = exact_value(program, near_x)
-        if value is not None:
-            break
-    else:
-        return None
-    for most in (1, 100, 10_000, 10**6, 10**9):
-        near_y = [Fraction(v).limit_denominator(most) for v in y.tolist()]
-        if exact_bound(program, near_y) == value:
-            return near_x, near_y
-    return None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
