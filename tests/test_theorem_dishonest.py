@@ -352,7 +352,7 @@ NO_STRUCTURES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("structure", NO_STRUCTURES, ids=str)
+@pytest.mark.parametrize("structure", NO_STRUCTURES)
 def test_what_is_no_structure_is_answered_with_silence(structure):
     mechanism = replace(mk.Mechanism.posted(ITEM, 0.5), structure=structure)
     assert not any(by_theorem(mechanism, name) for name in NAMES)
