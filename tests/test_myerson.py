@@ -65,7 +65,6 @@ def highest_of(chances, top):
         ([stats.uniform(-1, 2)], 1 / 8),
         ([ATOM], 3 / 8),
     ],
-    ids=str,
 )
 def test_closed_forms(priors, revenue):
     found = myerson(priors)
@@ -251,7 +250,6 @@ def test_more_bidders_beat_the_optimal_auction():
         ([stats.zipf(1.5)], "finite mean"),
         ([stats.zipf(2.5)], "more than 1,000,000 values"),
     ],
-    ids=str,
 )
 def test_refused_priors(priors, message):
     with pytest.raises(ValueError, match=message):
