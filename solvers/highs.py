@@ -77,11 +77,8 @@ def solve(
     return _read(highs, program, unit, time.monotonic() - started)
 
 
-def model_of(program: Program, *, relaxed: bool = False) -> tuple[Any, float]:
-    """(HiGHS holding the program, the power of two by which its objective was divided).
-
-    relaxed: without the whole numbers. Raises ImportError where highspy is missing.
-    """
+def library() -> Any:
+    """The module highspy; ImportError, naming the extra, where it is missing."""
     try:
         import highspy
     except ImportError as error:
@@ -90,6 +87,15 @@ def model_of(program: Program, *, relaxed: bool = False) -> tuple[Any, float]:
             "install it: pip install 'mechkit-econ[solve]'",
             name=error.name,
         ) from error
+    return highspy
+
+
+def model_of(program: Program, *, relaxed: bool = False) -> tuple[Any, float]:
+    """(HiGHS holding the program, the power of two by which its objective was divided).
+
+    relaxed: without the whole numbers. Raises ImportError where highspy is missing.
+    """
+    highspy = library()
     highs = highspy.Highs()
     _set(highs, "output_flag", False)
     lp = highspy.HighsLp()

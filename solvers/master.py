@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from solvers.highs import library
+
 __all__ = ["Master"]
 
 
@@ -25,15 +27,7 @@ class Master:
     """Rows, columns and the basis. Gains should be of the order of 1."""
 
     def __init__(self, supply: np.ndarray) -> None:
-        try:
-            import highspy
-        except ImportError as error:
-            raise ImportError(
-                "highspy is needed for this solver and is not installed; "
-                "install it: pip install 'mechkit-econ[solve]'",
-                name=error.name,
-            ) from error
-        self._api = highspy
+        self._api = highspy = library()
         self._highs = highs = highspy.Highs()
         for name, value in (
             ("output_flag", False), ("primal_feasibility_tolerance", 1e-10),
