@@ -19,6 +19,7 @@ from mechkit.constructors import (
 )
 from mechkit.errors import InputError, MechkitError, RuleError
 from mechkit.mechanism import Mechanism, Outcome, play
+from mechkit.optimal import Optimality, optimality
 from mechkit.properties import PROPERTIES, Property
 from mechkit.settings import Lottery, Setting
 from mechkit.spaces import Space, box, contains, grid
@@ -36,6 +37,7 @@ __all__ = [
     "Lottery",
     "Mechanism",
     "MechkitError",
+    "Optimality",
     "Outcome",
     "Property",
     "Report",
@@ -53,6 +55,7 @@ __all__ = [
     "double_auction",
     "grid",
     "multi_unit",
+    "optimality",
     "play",
     "positions",
     "public_project",

@@ -1,11 +1,12 @@
 """From a property to the provers, the cheapest first.
 
-A theorem, where the declaration carries its structure and the terms of the rule bear it out;
-exhaustion on finite type spaces; expectations over a uniform prior by exact integration; a cut-off,
-where a rule sees the others through order statistics alone; else every real type at the number of
-agents declared, by written-out case splits that a checker without a solver has checked, or by two
-SMT solvers that read the same text; Myerson's lemma, where that gave up. A case that a prover
-finds is no verdict: it goes through the exact replay like any other.
+A theorem, where the declaration carries its structure and the terms of the rule bear it out; on
+finite type spaces potentials, the dual of cycles of every length, and exhaustion; expectations over
+a uniform prior by exact integration; a cut-off, where a rule sees the others through order
+statistics alone; else every real type at the number of agents declared, by written-out case splits
+that a checker without a solver has checked, or by two SMT solvers that read the same text; then
+Myerson's lemma, where that gave up. A case that a prover finds is no verdict: it goes through the
+exact replay like any other.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mechkit import deviations as d
 from mechkit.errors import RuleTimeout
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
-from mechkit.prove import every, lemma, theorem
+from mechkit.prove import duality, every, lemma, theorem
 from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import exhaust
 from mechkit.prove.interim import prove as prove_interim
@@ -65,6 +66,10 @@ def _first(mechanism: Mechanism, prop: Property, deadline: float, coalition: int
 
 def _by_cases(mechanism: Mechanism, prop: Property, deadline: float, coalition: int) -> Attempt:
     interim = any(check.family == "interim" for check in prop.checks(mechanism.setting))
+    if duality.applies(mechanism, prop):
+        attempt = duality.prove(mechanism, prop, deadline=deadline, coalition=coalition)
+        if not isinstance(attempt, GaveUp) or attempt.final:
+            return attempt
     if mechanism.setting.types.finite and mechanism.setting.report_space.finite:
         attempt = exhaust(mechanism, prop, deadline=deadline, coalition=coalition)
         if interim or not isinstance(attempt, GaveUp):

@@ -30,9 +30,11 @@ class Found:
 
 @dataclass(frozen=True)
 class GaveUp:
-    """Why a prover says nothing."""
+    """Why a prover says nothing. final: the property is seen to fail, though in no case of its
+    families, so that a proof of a weaker statement would mislead."""
 
     reason: str
+    final: bool = False
 
 
 Attempt = Proved | Found | GaveUp

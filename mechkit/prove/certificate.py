@@ -21,7 +21,7 @@ import numpy as np
 from mechkit.errors import require
 from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
-from mechkit.prove import every, exhaustive, interim, lemma, piecewise, theorem
+from mechkit.prove import duality, every, exhaustive, interim, lemma, piecewise, theorem
 from mechkit.prove.attempt import Checked
 from mechkit.prove.problem import inhabited
 from mechkit.saved import read_json
@@ -74,6 +74,7 @@ def read(path: Path) -> Mapping[str, Any]:
 
 
 KINDS = {
+    "duality": duality,
     "every number": every,
     "exhaustive": exhaustive,
     "interim": interim,

@@ -52,7 +52,7 @@ def exhaust(
         return GaveUp("there is no case at all")
     try:
         for k, family_name, who, axes in plans:
-            for case in _cases(mechanism, family_name, who, axes):
+            for case in cases(mechanism, family_name, who, axes):
                 if deadline is not None and time.monotonic() > deadline:
                     return GaveUp("the time ran out")
                 if (ended := _played(mechanism, prop, k, case)) is not None:
@@ -94,13 +94,16 @@ def explain(argument: Mapping[str, Any]) -> list[str]:
 
 def domain(mechanism: Mechanism, prop: Property, coalition: int) -> str:
     """The domain of a proof by exhaustion in words."""
+    return f"{finite_types(mechanism)}{sizes(prop, mechanism, coalition)}"
+
+
+def finite_types(mechanism: Mechanism) -> str:
+    """The setting and its finite type space in words."""
     space = mechanism.setting.types
     assert space.levels is not None
     sets = {level for level in space.levels if level is not None}
     shown = [f"{{{', '.join(str(v) for v in level)}}}" for level in sorted(sets)]
-    return (
-        f"{mechanism.setting.name}, types in {' × '.join(shown)}{sizes(prop, mechanism, coalition)}"
-    )
+    return f"{mechanism.setting.name}, types in {' × '.join(shown)}"
 
 
 def sizes(prop: Property, mechanism: Mechanism, coalition: int) -> str:
@@ -133,7 +136,7 @@ def _played(mechanism: Mechanism, prop: Property, check: int, case: Case) -> Att
     return None
 
 
-def _cases(
+def cases(
     mechanism: Mechanism, family: str, who: tuple[int, ...], axes: list[list[np.ndarray]]
 ) -> Iterator[Case]:
     """All combinations of the columns' values, some hundred rows at a time."""
