@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("expectations",),
     ("views",),
     ("mechanism",),
-    ("ranked",),
+    ("ranked", "optimum"),
     ("constructors", "groves", "first_best"),
     ("settings",),
     ("priors",),
