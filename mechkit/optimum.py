@@ -96,7 +96,7 @@ def _solved(
     except ValueError as error:
         raise InputError(f"{setting.name}: {error}") from None
     _refuse_misshapen(setting, solved, array.shape[: array.ndim - len(setting.types.shape)])
-    return _mapped(solved, _rationals) if array.dtype == object else solved
+    return rationals(solved) if array.dtype == object else solved
 
 
 # What comes in, and what a setting's own solver gives -------------------------------------------
@@ -289,8 +289,12 @@ def _mapped(found: Optimum, change: Callable[[Any], Any]) -> Optimum:
     return replace(found, **{name: change(part) for name, part in known.items()})
 
 
+def rationals(found: Optimum) -> Optimum:
+    """What came out of sums of Fractions, as Fractions: an empty sum is an int."""
+    return _mapped(found, _rationals)
+
+
 def _rationals(part: Any) -> Any:
-    """What came out of sums of Fractions: an empty sum is an int."""
     if isinstance(part, np.ndarray) and part.dtype == object:
         return np.asarray(_rational(part), dtype=object)
     return _rational(part) if not isinstance(part, np.ndarray) else part

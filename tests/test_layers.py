@@ -30,10 +30,11 @@ UNINSTALLED = ("tests", "benchmarks")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("rechecks",),
+    ("rechecks", "best"),
     ("__init__",),
     ("audit", "testing", "report", "exhibit"),
-    ("story", "witness", "sources"),
+    ("instances",),
+    ("story", "witness", "sources", "grouped"),
     ("catalogue", "papers"),
     ("verify",),
     ("rounds",),
@@ -50,7 +51,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("settings",),
     ("priors",),
     ("spaces",),
-    ("workers", "terminal", "starter", "lazy", "saved"),
+    ("workers", "terminal", "starter", "lazy", "saved", "data"),
     ("errors",),
 )
 
