@@ -156,6 +156,8 @@ def _options(name: str, known: Known, given: Mapping[str, str]) -> dict[str, Any
     return values
 
 
+SHOWN = 8
+"""Numbers of one type on a page."""
 EXAMPLES = {"units": "units=2", "click_rates": "click_rates=1,0.5", "cost": "cost=10"}
 
 
@@ -253,7 +255,10 @@ def _made(name: str, known: Known, options: dict[str, Any], types: np.ndarray) -
 
 
 def _row(own: Any) -> str:
-    return ", ".join(text(v) for v in np.ravel(own))
+    numbers = [text(v) for v in np.ravel(own)]
+    if len(numbers) > SHOWN:
+        numbers[SHOWN - 1 :] = [f"… ({len(numbers)} numbers)"]
+    return ", ".join(numbers)
 
 
 def text(value: Any) -> str:

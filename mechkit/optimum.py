@@ -172,7 +172,13 @@ def _refuse_misshapen(setting: Setting, found: Any, batch: tuple[int, ...]) -> N
         isinstance(found, Optimum),
         f"{setting.name}: solve returned a {type(found).__name__}, expected a solvers.Optimum",
     )
-    for name, shape in (("allocation", setting.allocation_shape), ("payments", (setting.agents,))):
+    shapes: dict[str, tuple[int, ...]] = {
+        "value": (),
+        "bound": (),
+        "allocation": setting.allocation_shape,
+        "payments": (setting.agents,),
+    }
+    for name, shape in shapes.items():
         part = getattr(found, name)
         require(
             part is None or np.shape(part) == (*batch, *shape),

@@ -189,6 +189,12 @@ def test_things_are_called_as_their_columns_are(here):
     assert "tea, jam" in said
 
 
+def test_long_types_are_cut_short_on_a_page(here):
+    file = save("c.json", json.dumps([list(range(15)), [1] * 15]))
+    said = run("optimum", "combinatorial", file).stdout
+    assert "0, 1, 2, 3, 4, 5, 6, … (15 numbers)" in said
+
+
 def test_rationals(here):
     found = asked("multi_unit", save("b.csv", BIDS), "-o", "units=2", "--exact", "--vcg")
     assert (found["value"], found["bound"], found["gap"]) == ("8/5", "8/5", 0)

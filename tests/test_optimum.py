@@ -307,6 +307,21 @@ def test_public_information_leaves_the_optimum_of_what_does_not_see_it():
         mk.optimum(setting, [3, 5])
 
 
+def test_a_solver_that_sees_public_information():
+    def solve(types: np.ndarray, *, public: Any, payments: bool, seconds: Any) -> solvers.Optimum:
+        return solvers.multi_unit((types * public["scale"])[..., None], 1)
+
+    scaled = replace(
+        mk.single_item(2),
+        value=lambda types, x, *, public: types * x * public["scale"],
+        public={"scale": box(2, low=0, high=9)},
+        solve=solve,
+    )
+    batch = mk.optimum(scaled, [[3, 5], [3, 5]], public={"scale": np.array([[2, 1], [1, 1]])})
+    assert batch.value.tolist() == [6, 5]
+    assert mk.optimum(scaled, [3, 5], public={"scale": [2, 1]}).value == 6
+
+
 def test_public_information_that_values_see():
     def value(types: Any, x: Any, *, public: Any) -> Any:
         return types * x * public["scale"]
@@ -405,6 +420,9 @@ def test_a_solver_of_one_s_own():
     found = mk.optimum(sites(solve=solve), [[3, 2, 0], [0, 2, 3]])
     assert (found.value, found.allocation.tolist()) == (4, [0, 1, 0])
     assert mk.vcg(sites(solve=solve), np.ones((7, 2, 3)), seconds=3).notes == ("3 s", "True")
+    total = sites(solve=lambda types, **_: solvers.multi_unit(types.sum(axis=(0, 1))[:, None], 1))
+    with pytest.raises(mk.InputError, match=r"solve returned value of shape \(\), expected \(7,\)"):
+        mk.optimum(total, np.ones((7, 2, 3)))
     flat = sites(solve=lambda types, **_: solvers.multi_unit(types, 1))
     with pytest.raises(mk.InputError, match=r"solve returned allocation of shape \(2,\), expected"):
         mk.optimum(flat, [[3, 2, 0], [0, 0, 0]])
