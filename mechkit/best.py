@@ -247,7 +247,7 @@ def _agents(asked: Instance, found: Optimum) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from mechkit.instances import text
+    from mechkit.instances import NOTHING, text
 
     told = [("type", asked.types)] if asked.types else []
     if found.allocation is not None:
@@ -255,8 +255,12 @@ def _agents(asked: Instance, found: Optimum) -> RenderableType:
     if found.payments is not None:
         told.append(("pays", tuple(text(p) for p in found.payments)))
     table = _table(asked.kind, *(name for name, _ in told))
-    for k, party in enumerate(asked.parties[:SHOWN]):
-        table.add_row(Text(party, style="bold"), *(Text(column[k]) for _, column in told))
+    order = list(range(len(asked.parties)))
+    if len(order) > SHOWN and found.allocation is not None:
+        got = asked.gets(found.allocation)
+        order.sort(key=lambda k: got[k] == NOTHING)
+    for k in order[:SHOWN]:
+        table.add_row(Text(asked.parties[k], style="bold"), *(Text(part[k]) for _, part in told))
     value = "none found" if found.value is None else text(found.value)
     sums = Text.assemble(("welfare ", "dim"), value, ("  bound ", "dim"), text(found.bound))
     if found.payments is not None:

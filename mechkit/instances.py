@@ -156,6 +156,8 @@ def _options(name: str, known: Known, given: Mapping[str, str]) -> dict[str, Any
     return values
 
 
+NOTHING = "–"
+"""What who gets nothing gets, on a page."""
 SHOWN = 8
 """Numbers of one type on a page."""
 EXAMPLES = {"units": "units=2", "click_rates": "click_rates=1,0.5", "cost": "cost=10"}
@@ -275,7 +277,7 @@ def _reader(
 
     def one(own: np.ndarray) -> str:
         if own.size == 1:
-            return text(own.item()) if own.item() != 0 else "–"
+            return text(own.item()) if own.item() != 0 else NOTHING
         own = own.ravel()
         labels = (
             names if len(names) == len(own) else [f"{known.thing} {j}" for j in range(len(own))]
@@ -286,7 +288,7 @@ def _reader(
                 for label, share in zip(labels, own, strict=True)
                 if share != 0
             )
-            or "–"
+            or NOTHING
         )
 
     def gets(allocation: np.ndarray) -> list[str]:
@@ -336,7 +338,7 @@ def _pairs(table: Table, exact: bool) -> Instance:
         return rationals(found) if exact else found
 
     def gets(chosen: np.ndarray) -> list[str]:
-        met = ["–"] * (len(buyers) + len(sellers))
+        met = [NOTHING] * (len(buyers) + len(sellers))
         for k in np.flatnonzero(chosen):
             met[b[k]] = sellers[s[k]]
             met[len(buyers) + s[k]] = buyers[b[k]]
@@ -377,7 +379,7 @@ def _bids(table: Table, exact: bool) -> Instance:
         return found
 
     def gets(chosen: np.ndarray) -> list[str]:
-        won = ["–"] * len(bidders)
+        won = [NOTHING] * len(bidders)
         for k in np.flatnonzero(chosen):
             won[who[k]] = ", ".join(sets[k])
         return won

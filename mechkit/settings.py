@@ -101,7 +101,7 @@ class Setting:
     solve(types, *, payments, seconds) -> solvers.Optimum: such an allocation, with the bound that
         proves it; payments: True asks for Clarke's, too; seconds: a limit, or None. types are plain
         arrays (..., agents, *coordinates), a profile or batches of them, floats or Fractions. It
-        goes with value, slack and types as `first_best` does.
+        may take public=, too, and goes with value, slack and types as `first_best` does.
     """
 
     name: str

@@ -176,6 +176,7 @@ def test_a_page_of_many_profiles_and_of_many_agents(here):
     assert "mean of 30 profiles  welfare 29 bound 29 revenue 14.5" in said
     said = run("optimum", "single_item", save("a.csv", "\n".join(map(str, range(25))))).stdout
     assert "… and 5 more agents; --json has all" in said
+    assert said.splitlines()[3].split() == ["24", "24", "1"]  # who gets something comes first
 
 
 def test_things_are_called_as_their_columns_are(here):
