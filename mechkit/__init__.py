@@ -2,7 +2,7 @@
 
 Declare a mechanism once, as an allocation rule and a payment rule in plain NumPy, and ask whether
 it has the properties that it claims: `verify` refutes them with a smallest exact counterexample, or
-says how hard it tried.
+says how hard it tried. `optimum` and `vcg` say how good any mechanism could be at given types.
 """
 
 from mechkit.constructors import (
@@ -20,6 +20,7 @@ from mechkit.constructors import (
 from mechkit.errors import InputError, MechkitError, RuleError
 from mechkit.mechanism import Mechanism, Outcome, play
 from mechkit.optimal import Optimality, optimality
+from mechkit.optimum import optimum, vcg
 from mechkit.properties import PROPERTIES, Property
 from mechkit.settings import Lottery, Setting
 from mechkit.spaces import Space, box, contains, grid
@@ -56,11 +57,13 @@ __all__ = [
     "grid",
     "multi_unit",
     "optimality",
+    "optimum",
     "play",
     "positions",
     "public_project",
     "single_item",
     "single_minded",
     "unit_demand",
+    "vcg",
     "verify",
 ]

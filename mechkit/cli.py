@@ -1,4 +1,4 @@
-"""The command line: verify, list, show, replay, init, audit.
+"""The command line: verify, optimum, list, show, replay, init, audit.
 
 What was found goes to stdout, what went wrong and how far the work is to stderr; with `--json`
 there is one JSON document on stdout and nothing else. What the exit codes mean is said in
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mechkit import __version__
+from mechkit.best import optimum
 from mechkit.errors import InputError
 from mechkit.terminal import Commands, aside, file_name, progress, put, put_json, save_report
 
@@ -58,6 +59,9 @@ SAVE = click.option(
 @click.version_option(__version__, prog_name="mechkit")
 def cli() -> None:
     """Declare a mechanism once, and ask whether it has the properties that it claims."""
+
+
+cli.add_command(optimum)
 
 
 def main() -> None:

@@ -69,6 +69,19 @@ def best_outcome(setting: Setting, types: Array, public: Public) -> np.ndarray |
     return found
 
 
+def compared(setting: Setting) -> np.ndarray:
+    """The listed outcomes (k, *allocation_shape), where the best of them is the optimum; InputError
+    with the reason where it is not known to be."""
+    reason = _unlisted(setting)
+    require(reason is None, f"{setting.name}: {reason}")
+    return _outcomes(setting)
+
+
+def welfares(setting: Setting, types: Array, public: Public) -> Array:
+    """The welfare of every listed outcome, (batch, k), where `compared(setting)` gives them."""
+    return _table(setting, types, public)
+
+
 def refuse_false(setting: Setting, types: np.ndarray, allocation: Array, public: Public) -> None:
     """Raise InputError, naming a profile, where the optimum of a setting contradicts its values.
 

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from mechkit.lazy import lazy
 from mechkit.priors import Prior, sampler
 from mechkit.spaces import Space, contains, grid
 from proofs import simplest
+
+if TYPE_CHECKING:
+    from solvers import Optimum
 
 Array = Any
 """A NumPy array, or an array of `proofs` over exact or symbolic terms: rules cannot tell."""
@@ -62,11 +65,11 @@ Public = Mapping[str, Array]
 class Fitted:
     """An optimum and what it is the optimum of, so that it is dropped when these are replaced."""
 
-    best: Callable[..., Array]
+    best: Callable[..., Any]
     of: tuple[Any, ...]
 
-    def __call__(self, types: Array, **shown: Public) -> Array:
-        return self.best(types, **shown)
+    def __call__(self, types: Array, **more: Any) -> Any:
+        return self.best(types, **more)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,6 +98,10 @@ class Setting:
         fractions included where `slack` lets them in, in plain NumPy (sorts and maxima, no Python
         branches). Where it is left out, the best of `outcomes` is taken. It goes with the value,
         slack and types that it was given with: `dataclasses.replace` of one of these drops it.
+    solve(types, *, payments, seconds) -> solvers.Optimum: such an allocation, with the bound that
+        proves it; payments: True asks for Clarke's, too; seconds: a limit, or None. types are plain
+        arrays (..., agents, *coordinates), a profile or batches of them, floats or Fractions. It
+        may take public=, too, and goes with value, slack and types as `first_best` does.
     """
 
     name: str
@@ -115,6 +122,7 @@ class Setting:
     resize: Callable[[Mapping[str, int]], Setting] | None = None
     outcomes: Callable[[], np.ndarray] | None = None
     first_best: Callable[..., Array] | None = None
+    solve: Callable[..., Optimum] | None = None
     constants: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
@@ -147,13 +155,19 @@ class Setting:
             self.first_best is None or callable(self.first_best),
             f"first_best = {self.first_best!r}: expected a function types -> (batch,)",
         )
-        best, fits = self.first_best, (self.value, self.slack, self.types)
-        if isinstance(best, Fitted):
-            same = all(a is b for a, b in zip(best.of, fits, strict=True))
-            best = best if same else None
-        elif best is not None:
-            best = Fitted(best, fits)
-        object.__setattr__(self, "first_best", best)
+        require(
+            self.solve is None or callable(self.solve),
+            f"solve = {self.solve!r}: expected a function (types, payments=, seconds=) -> Optimum",
+        )
+        fits = (self.value, self.slack, self.types)
+        for name in ("first_best", "solve"):
+            best = getattr(self, name)
+            if isinstance(best, Fitted):
+                same = all(a is b for a, b in zip(best.of, fits, strict=True))
+                best = best if same else None
+            elif best is not None:
+                best = Fitted(best, fits)
+            object.__setattr__(self, name, best)
         object.__setattr__(self, "_draw", sampler(self.types, self.prior))
 
     @property
@@ -241,21 +255,21 @@ class Setting:
         Its `value`, `truthful` and `first_best` are wrapped where they do not take `public`.
         """
         value = self.value
-        if not _takes_public(value):
+        if not takes_public(value):
             plain = value
 
             def value(types: Array, allocation: Array, *, public: Public) -> Array:
                 return plain(types, allocation)
 
         truthful = self.truthful
-        if truthful is not None and not _takes_public(truthful):
+        if truthful is not None and not takes_public(truthful):
             sincere = truthful
 
             def truthful(types: Array, *, public: Public) -> Array:
                 return sincere(types)
 
         best = self.first_best.best if isinstance(self.first_best, Fitted) else None
-        if best is not None and not _takes_public(best):
+        if best is not None and not takes_public(best):
             optimum = best
 
             def best(types: Array, *, public: Public) -> Array:
@@ -269,11 +283,12 @@ class Setting:
             value=value,
             truthful=truthful,
             first_best=best,
+            solve=self.solve.best if isinstance(self.solve, Fitted) else None,
             resize=grown,
         )
 
 
-def _takes_public(function: Callable[..., Any]) -> bool:
+def takes_public(function: Callable[..., Any]) -> bool:
     parameters = inspect.signature(function).parameters.values()
     return any(p.name == "public" or p.kind is p.VAR_KEYWORD for p in parameters)
 

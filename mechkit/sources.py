@@ -1,4 +1,4 @@
-"""Loading mechanisms: FILE.py:NAME, or a catalogue key; and the hash that pins one down.
+"""Loading mechanisms and settings: FILE.py:NAME, or a catalogue key; and the hash that pins one.
 
 A witness or a result names its mechanism by a reference and the SHA-256 of what it was declared in,
 so that replaying against something else is noticed.
@@ -15,11 +15,13 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mechkit.catalogue import MODULES, entry_of, keys
 from mechkit.catalogue.entry import Entry
 from mechkit.errors import InputError
 from mechkit.mechanism import Mechanism
+from mechkit.settings import Setting
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,17 @@ def load(reference: str) -> Source:
     anything else, naming what is there instead.
     """
     if ".py" in reference:
-        return _from_file(reference)
+        found, path, name = _from_file(reference, Mechanism)
+        return Source(found, f"{path.as_posix()}:{name}", digest(path))
     entry = entry_of(reference)
     return Source(entry.make(), reference, digest(file_of(entry)))
+
+
+def load_setting(reference: str) -> Setting:
+    """The setting of FILE.py:NAME, which is a Setting, a Mechanism or a function without arguments
+    that returns one. Raises InputError as `load` does."""
+    found, _, _ = _from_file(reference, Setting, Mechanism)
+    return found.setting if isinstance(found, Mechanism) else found
 
 
 def file_of(entry: Entry) -> Path:
@@ -57,7 +67,9 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _from_file(reference: str) -> Source:
+def _from_file(reference: str, kind: type, *also: type) -> tuple[Any, Path, str]:
+    """(what FILE.py:NAME names, the file, NAME); of that kind, or of one that will do as well."""
+    kinds, noun = (kind, *also), kind.__name__.lower()
     text, colon, name = reference.rpartition(":")
     if not colon or not text.endswith(".py"):
         text, name = reference, ""
@@ -71,17 +83,18 @@ def _from_file(reference: str) -> Source:
     offered = [
         key
         for key, value in vars(module).items()
-        if isinstance(value, Mechanism) and not key.startswith("_")
+        if isinstance(value, kinds) and not key.startswith("_")
     ]
     if not name:
         if not offered:
-            raise InputError(
-                f"{path} declares no mechanism: give one a name in it, "
-                "auction = mk.Mechanism(setting, allocate, pay)"
-            )
+            example = {
+                Mechanism: "auction = mk.Mechanism(setting, allocate, pay)",
+                Setting: "market = mk.single_item(3)",
+            }
+            raise InputError(f"{path} declares no {noun}: give one a name in it, {example[kind]}")
         if len(offered) > 1:
             raise InputError(
-                f"{path} declares {len(offered)} mechanisms ({', '.join(offered)}): say "
+                f"{path} declares {len(offered)} {noun}s ({', '.join(offered)}): say "
                 f"which, {path}:NAME"
             )
         name = offered[0]
@@ -89,20 +102,20 @@ def _from_file(reference: str) -> Source:
         near = difflib.get_close_matches(name, offered, n=1, cutoff=0.6)
         hint = f"; did you mean {path}:{near[0]}?" if near else ""
         raise InputError(
-            f"{path} has no {name}; it declares {', '.join(offered) or 'no Mechanism'}{hint}"
+            f"{path} has no {name}; it declares {', '.join(offered) or f'no {kind.__name__}'}{hint}"
         )
     found = getattr(module, name)
-    if not isinstance(found, Mechanism) and callable(found):
+    if not isinstance(found, kinds) and callable(found):
         try:
             found = found()
         except Exception as error:
             raise InputError(f"{path}:{name}() raised {type(error).__name__}: {error}") from error
-    if not isinstance(found, Mechanism):
+    if not isinstance(found, kinds):
         raise InputError(
-            f"{path}:{name} is a {type(found).__name__}, expected a Mechanism or a function that "
-            "returns one"
+            f"{path}:{name} is a {type(found).__name__}, expected a {kind.__name__} or a function "
+            "that returns one"
         )
-    return Source(found, f"{path.as_posix()}:{name}", digest(path))
+    return found, path, name
 
 
 def _module(path: Path) -> object:

@@ -1,8 +1,8 @@
 """The terminal: where output goes, how failures end, how files are written.
 
-Exit codes: 0 nothing was refuted, 1 something was, or fell short of what was required; 2 the input
-was wrong or a file could not be written; 70 a fault in mechkit itself; 130 interrupted; 141 the
-reader of stdout went away.
+Exit codes: 0 nothing was refuted, 1 something was, or fell short of what was required (or of the
+optimum); 2 the input was wrong or a file could not be written; 70 a fault in mechkit itself; 130
+interrupted; 141 the reader of stdout went away.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -136,6 +137,26 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[float, st
     finally:
         if bar is not None:
             bar.stop()
+
+
+@contextlib.contextmanager
+def waiting(title: str) -> Iterator[None]:
+    """A spinner on stderr, once work that cannot tell how far it is has taken a second."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    spinner = Console(stderr=True).status(title)
+    timer = threading.Timer(PATIENCE, spinner.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        spinner.stop()
 
 
 # Files --------------------------------------------------------------------------------------------

@@ -30,10 +30,11 @@ UNINSTALLED = ("tests", "benchmarks")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("rechecks",),
+    ("rechecks", "best"),
     ("__init__",),
     ("audit", "testing", "report", "exhibit"),
-    ("story", "witness", "sources"),
+    ("instances",),
+    ("story", "witness", "sources", "grouped"),
     ("catalogue", "papers"),
     ("verify", "optimal"),
     ("rounds",),
@@ -45,12 +46,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("expectations", "tabled"),
     ("views",),
     ("mechanism",),
-    ("ranked",),
+    ("ranked", "optimum"),
     ("constructors", "groves", "first_best"),
     ("settings",),
     ("priors",),
     ("spaces",),
-    ("workers", "terminal", "starter", "lazy", "saved"),
+    ("workers", "terminal", "starter", "lazy", "saved", "data"),
     ("errors",),
 )
 

@@ -42,6 +42,8 @@ EXPECTED = {"mechkit verify first-price --save found": 1}
 
 
 def test_commands_run_as_typed(tmp_path):
+    for shown in blocks("csv"):
+        (tmp_path / "bids.csv").write_text(shown, encoding="utf-8")
     for command in commands():
         words = shlex.split(command)
         run = subprocess.run(

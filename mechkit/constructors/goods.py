@@ -17,6 +17,7 @@ from mechkit.constructors.common import (
     resizer,
     whole,
 )
+from mechkit.constructors.optima import of_items, of_matching, of_packages, of_wants
 from mechkit.errors import InputError, require
 from mechkit.priors import Prior
 from mechkit.settings import Array, Setting
@@ -44,6 +45,7 @@ def additive(
         resize=resizer(again, "bidder", low, high) if resizable_prior(prior) else None,
         outcomes=lambda: assignments(agents, items),
         first_best=lambda types: np.maximum(np.max(types, axis=1), 0).sum(axis=-1),
+        solve=of_items,
     )
 
 
@@ -67,6 +69,7 @@ def unit_demand(
         joint_value=lambda types, parts: np.max((types[:, None] * parts).sum(axis=-1), axis=-1),
         resize=resizer(again, "bidder", low, high) if resizable_prior(prior) else None,
         outcomes=lambda: matchings(agents, items),
+        solve=of_matching,
     )
 
 
@@ -115,6 +118,7 @@ def single_minded(
             quantity=lambda allocation: covered(known, allocation) * 1,
             binary=True,
             outcomes=outcomes,
+            solve=of_wants(known),
         )
 
     bits = [None] + [(0, 1)] * items
@@ -157,6 +161,7 @@ def single_minded(
         ),
         resize=resizer(again, "bidder", low, high),
         outcomes=outcomes,
+        solve=of_wants(None),
     )
 
 
@@ -197,4 +202,5 @@ def combinatorial(
         joint_value=lambda types, parts: worth(types, (parts * 1).sum(axis=1)),
         resize=resizer(again, "bidder", low, high) if resizable_prior(prior) else None,
         outcomes=lambda: assignments(agents, items),
+        solve=of_packages,
     )

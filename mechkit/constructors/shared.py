@@ -13,6 +13,7 @@ from mechkit.constructors.common import (
     resizer,
     whole,
 )
+from mechkit.constructors.optima import of_project, of_shares
 from mechkit.errors import require
 from mechkit.priors import Prior
 from mechkit.settings import Array, Setting
@@ -35,7 +36,8 @@ def divisible(
     resources): shares. utility(types, shares) -> (batch, agents), linear by default: Σ_k θ_k x_k.
 
     First best where values are linear: each resource, whole, to whoever values it most, unless all
-    values are negative. With a utility of your own give it, by `replace(setting, first_best=…)`.
+    values are negative. With a utility of your own give it, by `replace(setting, first_best=…)`,
+    and a solver likewise.
     """
     agents, resources = whole(agents, 1, "agents"), whole(resources, 1, "resources")
     several = resources > 1
@@ -74,6 +76,7 @@ def divisible(
         joint_value=joint,
         resize=resizer(again, "bidder", low, high) if resizable_prior(prior) else None,
         first_best=first_best if utility is None else None,
+        solve=of_shares(agents, resources) if utility is None else None,
     )
 
 
@@ -119,5 +122,6 @@ def public_project(
         outcomes=lambda: np.array([0, 1]),
         # As in `value`, share by share, so that floats and rationals round alike.
         first_best=lambda types: np.maximum((types - share).sum(axis=-1), 0),
+        solve=of_project(amount),
         constants=(float(amount), share),
     )

@@ -12,6 +12,7 @@ from mechkit.constructors.common import (
     resizable_prior,
     whole,
 )
+from mechkit.constructors.optima import of_trade
 from mechkit.priors import Prior
 from mechkit.settings import Array, Setting
 from mechkit.spaces import box
@@ -69,4 +70,5 @@ def double_auction(
         resize=None if np.ndim(low) or np.ndim(high) or not resizable_prior(prior) else resize,
         outcomes=lambda: balanced(buyers, sellers),
         first_best=first_best,
+        solve=of_trade(buyers),
     )

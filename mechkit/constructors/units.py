@@ -16,6 +16,7 @@ from mechkit.constructors.common import (
     sums,
     whole,
 )
+from mechkit.constructors.optima import of_positions, of_units
 from mechkit.errors import require
 from mechkit.priors import Prior
 from mechkit.settings import Array, Setting
@@ -140,6 +141,7 @@ def multi_unit(
         resize=resizer(again, role, low, high) if one_role and resizable_prior(prior) else None,
         outcomes=lambda: sums(agents, demand, units),
         first_best=first_best,
+        solve=of_units(units, demand),
     )
 
 
@@ -202,5 +204,6 @@ def positions(
         else None,
         outcomes=lambda: matchings(agents, slots),
         first_best=first_best,
+        solve=of_positions(rates),
         constants=tuple(float(r) for r in rates),
     )
