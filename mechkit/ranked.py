@@ -93,33 +93,48 @@ def ranked(setting: Setting, rule: Rule, k: int, *, name: str = "ranked rule") -
 
 # What a rule can remember ---------------------------------------------------------------------
 
-_PLAIN = (bool, int, float, str, bytes, Fraction, type(None), np.bool_, np.integer, np.floating)
+_PLAIN = {bool, int, float, str, bytes, Fraction, type(None)}
+_PLAIN |= {t for t in np.sctypeDict.values() if issubclass(t, np.bool_ | np.integer | np.floating)}
 _WRITES = {"STORE_GLOBAL", "DELETE_GLOBAL", "IMPORT_NAME", "STORE_ATTR", "DELETE_ATTR"}
 _READS = {"LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM"}
-# What NumPy could tell of the machine, of the clock, or of where an array lies.
-_HIDDEN = {"random", "base", "strides", "data", "ctypes", "flags", "testing", "lib", "memmap"}
-_HIDDEN |= {"fromfile", "load", "loadtxt", "genfromtxt", "f2py", "ctypeslib", "datetime64"}
+_USED = (np.ndarray, np.ufunc, np.dtype, list, tuple, dict, set, int, float, Fraction, slice, range)
+# What arrays, ufuncs and plain values can be asked for; of other things nothing.
+_ASKED = {name for kind in _USED for name in dir(kind)}
+# What NumPy could tell of the machine, of the clock, of where an array lies or what lay there
+# before, and what NumPy keeps from call to call.
+_HIDDEN = {"random", "base", "strides", "data", "ctypes", "flags", "setflags", "memmap", "empty"}
+_HIDDEN |= {"empty_like", "ndarray", "recarray", "nditer", "fromfile", "load", "loadtxt", "tofile"}
+_HIDDEN |= {"genfromtxt", "fromregex", "save", "savez", "savez_compressed", "savetxt", "dump"}
+_HIDDEN |= {"datetime64", "seterr", "geterr", "seterrcall", "geterrcall", "errstate", "setbufsize"}
+_HIDDEN |= {"getbufsize", "set_printoptions", "get_printoptions", "printoptions", "test"}
+_BUILTINS = {"abs", "enumerate", "float", "int", "len", "max", "min", "range", "sum", "zip"}
 
 
 def memory(rule: Any) -> str | None:
     """Through what a rule could know of anything but its arguments; None if there is nothing.
 
     Its globals, closure and defaults must be numbers, strings and tuples of such, functions of the
-    same kind, and NumPy; it must not write globals or attributes, nor import.
+    same kind, and what NumPy publishes under its own name; it must not write globals or attributes,
+    nor import, nor read attributes that arrays, numbers and NumPy do not have.
     """
-    return _memory(rule, set())
+    return _memory(rule, {})
 
 
-def _memory(value: Any, seen: set[int]) -> str | None:
-    if isinstance(value, _PLAIN) or id(value) in seen:
+def _memory(value: Any, seen: dict[int, Any]) -> str | None:
+    if type(value) in _PLAIN or id(value) in seen:
         return None
-    seen.add(id(value))
-    if isinstance(value, tuple):
+    seen[id(value)] = value  # kept, lest something else be put in its place
+    if type(value) is tuple:
         return next(filter(None, (_memory(part, seen) for part in value)), None)
-    if _numpy(value):
+    if value is np:
         return None
-    if not isinstance(value, types.FunctionType):
+    if _published(value):
+        hidden = value.__name__ in _HIDDEN
+        return f"numpy.{value.__name__}, which may know of other calls" if hidden else None
+    if type(value) is not types.FunctionType:
         return f"a {type(value).__name__}, which can change from call to call"
+    if vars(value):
+        return f"{value.__name__} carries attributes, which can change from call to call"
     held = [cell.cell_contents for cell in value.__closure__ or ()]
     held += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
     for code in _codes(value.__code__):
@@ -127,17 +142,19 @@ def _memory(value: Any, seen: set[int]) -> str | None:
             if step.opname in _WRITES or (step.opname == "STORE_DEREF" and code.co_freevars):
                 return f"{value.__name__} writes to {step.argval}"
             name = str(step.argval)
-            if step.opname in _READS and (name in _HIDDEN or name.startswith("_")):
-                return f"{value.__name__} reads .{name}"
+            if step.opname == "MATCH_CLASS":
+                return f"{value.__name__} matches a class, which reads attributes"
+            if step.opname in _READS:
+                if name in vars(np):
+                    held.append(vars(np)[name])
+                elif name not in _ASKED or name in _HIDDEN or name.startswith("_"):
+                    return f"{value.__name__} reads .{name}"
             if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
                 if step.argval in value.__globals__:
                     held.append(value.__globals__[step.argval])
                 elif step.argval not in _BUILTINS:
                     return f"{value.__name__} uses {step.argval}"
     return _memory(tuple(held), seen)
-
-
-_BUILTINS = {"abs", "enumerate", "float", "int", "len", "max", "min", "range", "sum", "zip"}
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -147,9 +164,9 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes(constant)
 
 
-def _numpy(value: Any) -> bool:
-    """NumPy itself, or one of its functions (np.random draws, and is none of them)."""
-    if value is np or isinstance(value, np.ufunc):
-        return True
-    module = getattr(value, "__module__", None) or ""
-    return callable(value) and module.split(".")[0] == "numpy" and "random" not in module
+def _published(value: Any) -> bool:
+    """Whether NumPy has a function or a type of this name, and it is this one: what merely says
+    that it comes from NumPy, or wraps a function of somebody else's, is not NumPy's."""
+    name, module = getattr(value, "__name__", None), getattr(value, "__module__", "numpy")
+    ours = isinstance(value, np.ufunc) or str(module).split(".")[0] == "numpy"
+    return ours and callable(value) and isinstance(name, str) and vars(np).get(name) is value

@@ -165,6 +165,68 @@ def calls_one_that_counts(own, top, rank):
     return counts_its_calls(own, top, rank)
 
 
+def plain(value):
+    return value + 1
+
+
+def hides_behind_a_plain_one(own, top, rank):
+    """The helper that is clean is looked at first."""
+    return second_price(own, top, rank * plain(0) + hidden_list(0))
+
+
+def hidden_list(value):
+    return COUNTER[0]
+
+
+def says_that_it_is_numpys(value):
+    return COUNTER[0]
+
+
+says_that_it_is_numpys.__module__ = "numpy"
+says_that_it_is_numpys.__name__ = "sort"
+
+
+def carries_a_list(value):
+    return value
+
+
+carries_a_list.kept = []
+
+
+class Whole(int):
+    def __add__(self, other):
+        return other + COUNTER[0]
+
+
+def of_state(state):
+    """A rule that asks something of `state` at each call."""
+    return lambda own, top, rank: second_price(own, top, rank + state(0))
+
+
+def with_default(value):
+    return lambda own, top, rank, more=value: second_price(own, top, more + rank)
+
+
+def keeps_it_in_numpys_print_options(own, top, rank):
+    np.set_printoptions(precision=np.get_printoptions()["precision"] + 1)
+    return second_price(own, top, rank)
+
+
+def reads_a_module_inside_numpy(own, top, rank):
+    return second_price(own, top, rank * len(np.ma.core.inspect.currentframe().f_back.f_locals))
+
+
+def reads_its_frame(own, top, rank):
+    return second_price(own, top, rank * (x for x in (1,)).gi_frame.f_lineno)
+
+
+def matches_a_class(own, top, rank):
+    match own:
+        case np.ndarray(base=None):
+            return second_price(own, top, rank)
+    return first_price(own, top, rank)
+
+
 class Remembers:
     def __call__(self, own, top, rank):
         return second_price(own, top, rank)
@@ -181,6 +243,19 @@ class Remembers:
         calls_one_that_counts,
         Remembers(),
         lambda own, top, rank, cache=[]: second_price(own, top, rank),
+        hides_behind_a_plain_one,
+        of_state(says_that_it_is_numpys),
+        of_state(np.vectorize(lambda x: COUNTER[0])),
+        of_state(np.frompyfunc(lambda x: COUNTER[0], 1, 1)),
+        of_state(np.poly1d([0])),
+        of_state(np.load),
+        of_state(np.errstate),
+        lambda own, top, rank: second_price(own, top, rank * len(carries_a_list.kept)),
+        with_default(Whole(0)),
+        keeps_it_in_numpys_print_options,
+        reads_a_module_inside_numpy,
+        reads_its_frame,
+        matches_a_class,
     ],
 )
 def test_rules_that_can_know_more_than_their_arguments_are_refused(rule):
@@ -221,12 +296,51 @@ def test_a_structure_pasted_onto_another_rule_proves_nothing():
         {"interdependent": True},
         {"types": mk.box(3, low=F(1, 4))},
         {"types": mk.box(3, high=[1, 1, 2])},
+        {"types": mk.box(3, high=2)},
+        {"types": mk.box(3, levels=[0, 1])},
+        {"resize": lambda counts: mk.single_item(counts["bidder"], high=2)},
+        {"resize": lambda counts: mk.single_item(3)},
+        {"resize": lambda counts: replace(ONE(counts["bidder"]), value=lambda t, x: 2 * t * x)},
+        {"quantity": lambda allocation: -allocation * 1},
+        {"roles": ("seller",) * 3},
     ],
 )
 def test_a_setting_that_is_another_at_another_number_proves_nothing(change):
     mechanism = of(second_price, 1, ONE)
     changed = replace(mechanism, setting=replace(mechanism.setting, **change))
     assert isinstance(every.prove(changed, PROPERTIES["ic"], seconds=SECONDS), GaveUp)
+
+
+def own_price_above_one(own, top, rank):
+    return rank < 1, (rank < 1) * np.where(own > 1, own, top[:, 0])
+
+
+def test_a_proof_on_narrower_types_is_none_on_wider_ones():
+    """Resizing a setting whose types were replaced makes the setting that it was before."""
+    wider = replace(ONE(3), types=mk.box(3, high=10))
+    attempt = prove(mk.Mechanism.ranked(wider, own_price_above_one, 1), PROPERTIES["ic"])
+    assert isinstance(attempt, Found)
+
+
+def own_price_without_rivals(own, top, rank):
+    return rank < 1, (rank < 1) * np.where(top[:, 0] == 0, own, top[:, 0])
+
+
+def test_what_stands_for_missing_reports_must_be_a_type():
+    """With rivals, 0 is never seen: it is no type; alone, an agent wins at its own price."""
+    levels = [F(1, 4), F(1, 2), 1]
+    mechanism = mk.Mechanism.ranked(mk.single_item(3, levels=levels), own_price_without_rivals, 1)
+    assert isinstance(prove(mechanism.resized(1), PROPERTIES["ic"]), Found)
+    attempt = every.prove(mechanism, PROPERTIES["ic"], seconds=SECONDS)
+    assert isinstance(attempt, GaveUp)
+    assert "1/4 is the lowest" in attempt.reason
+
+
+def test_the_lowest_type_must_be_what_its_float_stands_for():
+    """A rule is run on floats: missing reports are 1/3 here, and the lowest type is a bit less."""
+    low = F(333333333333333333, 10**18)
+    mechanism = mk.Mechanism.ranked(mk.single_item(1, low=low), second_price, 1)
+    assert isinstance(prove(mechanism, PROPERTIES["ir"]), Found)
 
 
 @pytest.mark.parametrize("name", ["weak_budget_balance", "feasible", "group_ic", "envy_free"])

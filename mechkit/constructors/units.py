@@ -40,6 +40,11 @@ def worth_of_units(types: Array, allocation: Array) -> Array:
     return types * allocation
 
 
+def number_of_units(allocation: Array) -> Array:
+    """The units that each gets, for demand 1; the same for any number of agents."""
+    return allocation * 1
+
+
 def single_item(
     agents: int,
     *,
@@ -135,7 +140,7 @@ def multi_unit(
         slack=slack,
         roles=tuple(roles),
         prior=_falling(prior, agents, demand),
-        quantity=(lambda allocation: allocation * 1) if demand == 1 else None,
+        quantity=number_of_units if demand == 1 else None,
         binary=demand == 1,
         joint_value=joint if one_role else None,
         resize=resizer(again, role, low, high) if one_role and resizable_prior(prior) else None,

@@ -20,8 +20,9 @@ agents that differ in its report alone: one statement, about the same numbers. â
 
 So the ordinary provers, at k + 1 agents, prove it for all. What must be so, and is checked: the
 outcome function is a `Ranked` and nothing else; its rule can know nothing but its arguments
-(`ranked.memory`); values are those of identical units, at every size of the setting, and all agents
-have the same types.
+(`ranked.memory`); values and quantities are those of identical units, nobody sells, all agents have
+the same types, of which what stands for missing reports is the lowest; and the setting at k + 1
+agents, on which the proof is done, is one of the same kind with the same types.
 
 Source: Emerson & Namjoshi, "Reasoning about rings" (1995), for cut-offs.
 """
@@ -29,14 +30,18 @@ Source: Emerson & Namjoshi, "Reasoning about rings" (1995), for cut-offs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
-from mechkit.constructors.units import worth_of_units
+from mechkit.constructors.units import number_of_units, worth_of_units
 from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES, Property
 from mechkit.prove import piecewise
 from mechkit.prove.attempt import Checked, GaveUp, Proved
 from mechkit.ranked import Ranked, memory
+from mechkit.settings import Setting
+from mechkit.spaces import Space
+from proofs import simplest
 
 LOCAL = frozenset(
     {"ic", "ir", "ex_post_nash", "monotone", "critical_payment", "no_positive_transfers"}
@@ -51,20 +56,56 @@ def obstacle(mechanism: Mechanism, prop: Property) -> str | None:
         return "the rule is not declared by Mechanism.ranked"
     if prop.name not in LOCAL or PROPERTIES.get(prop.name) is not prop:
         return f"{prop.name} is no statement about one agent and its own report"
-    if setting.value is not worth_of_units or setting.resize is None or setting.interdependent:
-        return "values are not those of a unit each, whatever the number of agents"
-    space = setting.types
-    if setting.truthful is not None or setting.reports is not None or setting.public:
-        return "reports are not the types alone"
-    if space.coordinates or space.constraints is not None:
-        return "types are not numbers in an interval"
-    if (space.low != space.low[0]).any() or (space.high != space.high[0]).any():
-        return "agents have different types"
-    if outcome.low != space.low[0]:
-        return f"the rule puts {outcome.low} for missing reports, and {space.low[0]} is the lowest"
+    if (why := _other(setting)) is not None:
+        return why
+    lowest = _lowest(setting.types)
+    if simplest(float(outcome.low)) != lowest:
+        return f"the rule puts {float(outcome.low)} for missing reports, and {lowest} is the lowest"
     if (why := memory(outcome.rule)) is not None:
         return f"the rule may know more than its arguments: {why}"
+    try:
+        small = setting.resized(outcome.k + 1)
+    except Exception as error:
+        return f"there is no setting of {outcome.k + 1} agents: {type(error).__name__}: {error}"
+    if (why := _other(small)) is not None:
+        return f"at {small.agents} agents {why}"
+    if small.agents != outcome.k + 1 or _kinds(small.types) != _kinds(setting.types):
+        return f"resized to {outcome.k + 1} agents, the setting has other agents or types"
     return None
+
+
+def _other(setting: Setting) -> str | None:
+    """Why a setting is not one of bidders for a unit each, all alike; None where it is."""
+    if setting.value is not worth_of_units or setting.resize is None or setting.interdependent:
+        return "values are not those of a unit each, whatever the number of agents"
+    if setting.quantity is not number_of_units or not setting.binary or setting.sellers.any():
+        return "quantities are not those of buyers of a unit each"
+    if setting.truthful is not None or setting.reports is not None or setting.public:
+        return "reports are not the types alone"
+    space = setting.types
+    if space.coordinates or space.constraints is not None:
+        return "types are not numbers in an interval"
+    if len(_kinds(space)) > 1:
+        return "agents have different types"
+    return None
+
+
+def _levels(space: Space) -> tuple[Fraction, ...] | None:
+    """The values that a type can take, where they are finitely many."""
+    return None if space.levels is None else space.levels[0]
+
+
+def _kinds(space: Space) -> set[Any]:
+    """The different sets of types that agents have: bounds and levels."""
+    ends = zip(space.low.tolist(), space.high.tolist(), strict=True)
+    return {(low, high, _levels(space)) for low, high in ends}
+
+
+def _lowest(space: Space) -> Fraction:
+    """The lowest type of an agent, of agents who are all alike."""
+    low: Fraction = space.low[0]
+    levels = _levels(space)
+    return low if levels is None else min(level for level in levels if level >= low)
 
 
 def _cut(mechanism: Mechanism) -> Mechanism:
@@ -105,8 +146,8 @@ def _method(small: Mechanism, inner: str) -> str:
 def _domain(mechanism: Mechanism) -> str:
     space = mechanism.setting.types
     where = f"[{space.low[0]}, {space.high[0]}]"
-    if space.levels is not None and space.levels[0] is not None:
-        where = f"{{{', '.join(str(v) for v in space.levels[0])}}}"
+    if (levels := _levels(space)) is not None:
+        where = f"{{{', '.join(str(v) for v in levels)}}}"
     return f"every number of agents with a unit each, types in {where}"
 
 
