@@ -98,6 +98,10 @@ def _cycle(length: int) -> Slots:
     return slots
 
 
+LONGEST_CYCLE = 8
+"""The longest cycles that are cases, and so witnesses; those beyond 3 are found by duality only."""
+
+
 def _newcomer(mechanism: Mechanism, who: tuple[int, ...]) -> dict[str, Slot]:
     return {**_profile(mechanism, who), "newcomer": Slot(mechanism.setting.types, who)}
 
@@ -144,8 +148,10 @@ FAMILIES: dict[str, Family] = {
         Family("coalition", Deviation, _pairs, _lies, 1),
         Family("swap", Swap, _peers, _profile, 1),
         Family("scaling", Scaling, _nobody, _scaling, 1),
-        Family("cycle 2", Cycle, _everybody, _cycle(2), 1),
-        Family("cycle 3", Cycle, _everybody, _cycle(3), 2),
+        *(
+            Family(f"cycle {length}", Cycle, _everybody, _cycle(length), length - 1)
+            for length in range(2, LONGEST_CYCLE + 1)
+        ),
         Family("split", Split, _bidders, _split, 1),
         Family("newcomer", Newcomer, _one_per_role, _newcomer, 1),
         Family("interim", Interim, _everybody, _nash, 2, shares=False),

@@ -237,11 +237,11 @@ def property_json(prop: Property) -> dict[str, Any]:
 
 
 def typical(prop: Property) -> Iterable[Any]:
-    """The checks of a property in the simplest setting that has it."""
+    """The checks of a property that are sought, in the simplest setting that has it."""
     for setting in (single_item(3, levels=(0, 1)), additive(2, 2)):
         if prop.excuse(setting) is None:
-            return prop.checks(setting)
-    return prop.checks(single_item(3))
+            return prop.sought(setting)
+    return prop.sought(single_item(3))
 
 
 def property_page(prop: Property) -> RenderableType:

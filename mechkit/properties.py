@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mechkit import first_best, margins
+from mechkit.deviations import LONGEST_CYCLE
 from mechkit.errors import InputError
 from mechkit.expectations import MAX_OPPONENTS
 from mechkit.priors import level_weights
@@ -33,11 +34,14 @@ class Check:
 
     exercised(view) -> bool (batch,): the rows in which anything was at stake; where something was
     allocated, by default.
+    sought: False where its cases are too many to sample or to play, and are left to the provers
+    that come upon one by other means; such checks come after all others.
     """
 
     family: str
     margin: Margin
     exercised: Callable[[Any], Array] | None = None
+    sought: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,10 @@ class Property:
     excuse: Callable[[Setting], str | None] = lambda setting: None
     tie_free: bool = False
     unit: str = "money"
+
+    def sought(self, setting: Setting) -> tuple[Check, ...]:
+        """The checks whose cases are sampled and played, by the indices that they have in all."""
+        return tuple(check for check in self.checks(setting) if check.sought)
 
 
 def always(*checks: Check) -> Callable[[Setting], tuple[Check, ...]]:
@@ -252,7 +260,12 @@ _TABLE = (
         "cyclic_monotone",
         "over no cycle of one agent's types would swapping allocations raise their total value",
         "Rochet 1987",
-        always(Check("cycle 2", margins.cycle), Check("cycle 3", margins.cycle)),
+        always(
+            *(
+                Check(f"cycle {length}", margins.cycle, sought=length <= 3)
+                for length in range(2, LONGEST_CYCLE + 1)
+            )
+        ),
         _multi_parameter,
     ),
     Property(

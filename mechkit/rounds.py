@@ -114,7 +114,7 @@ class Run:
         self.totals: dict[str, search.Found] = {}
         self.families: dict[str, list[tuple[str, int]]] = {}
         for p in self.open.values():
-            for k, check in enumerate(p.checks(setting)):
+            for k, check in enumerate(p.sought(setting)):
                 self.families.setdefault(check.family, []).append((p.name, k))
         # Expectations cost most per case: they come last in every round.
         self.families = dict(sorted(self.families.items(), key=lambda item: item[0] == "interim"))

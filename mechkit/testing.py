@@ -203,7 +203,7 @@ def batches(setting: Setting, size: int, *, exact: bool = True) -> Values:
 def cases(draw: st.DrawFn, mechanism: Mechanism, prop: Property) -> tuple[int, Case]:
     """An instance of what a property ranges over: (which of its checks, an exact one-row case)."""
     setting = mechanism.setting
-    checks = prop.checks(setting)
+    checks = prop.sought(setting)
     check = draw(st.integers(0, len(checks) - 1))
     family = FAMILIES[checks[check].family]
     who = draw(st.sampled_from(list(family.targets(setting))))

@@ -71,9 +71,11 @@ def design(
     question = read(values, probabilities, ic=ic, ir=ir, budget=budget, objective=objective)
     program = design_program(question)
     solved = highs.solve(program, seconds=seconds)
-    if solved.status is Status.UNSOLVED and "nfeasible" in solved.note and seconds is None:
-        # Presolve cannot always tell infeasible from unbounded; the simplex method can.
-        solved = highs.solve(program, options={"presolve": "off"})
+    if "nfeasible" in solved.note:
+        # Presolve cannot always tell infeasible from unbounded, and may take the one for the other;
+        # the simplex method can.
+        left = None if seconds is None else max(0.1, seconds - solved.seconds)
+        solved = highs.solve(program, seconds=left, options={"presolve": "off"})
     notes = [solved.note] if solved.note else []
     found: dict[str, Any] = {}
     if solved.x is not None and solved.y is not None:

@@ -212,6 +212,15 @@ def test_without_rationality_revenue_is_unbounded():
     assert found.bound == np.inf
 
 
+@pytest.mark.parametrize("seconds", [None, 60])
+@pytest.mark.parametrize("ic", ["dsic", "bic"])
+def test_unbounded_is_not_taken_for_infeasible(ic, seconds):
+    """Presolve alone calls the dominant-strategy program of two bidders infeasible."""
+    values = winner_values([[0, 1], [0, 1]])
+    found = design(values, [HALF, HALF], ic=ic, ir=None, seconds=seconds)
+    assert found.status is Status.UNBOUNDED
+
+
 def test_a_time_limit_is_no_optimum():
     values = [v.astype(float) for v in bilateral(60, 0, 1)]
     chances = [np.full(60, 1 / 60)] * 2

@@ -33,7 +33,7 @@ def exhaust(
 ) -> Attempt:
     """Play every case of a property on a finite type space."""
     setting = mechanism.setting
-    checks = prop.checks(setting)
+    checks = prop.sought(setting)
     plans: list[tuple[int, str, tuple[int, ...], list[list[np.ndarray]]]] = []
     total = 0
     for k, check in enumerate(checks):
@@ -108,7 +108,7 @@ def finite_types(mechanism: Mechanism) -> str:
 
 def sizes(prop: Property, mechanism: Mechanism, coalition: int) -> str:
     """How large coalitions are, and how long cycles, for properties that speak of them."""
-    checks = prop.checks(mechanism.setting)
+    checks = prop.sought(mechanism.setting)
     lengths = [c.family.removeprefix("cycle ") for c in checks if c.family.startswith("cycle ")]
     if lengths:
         return f", cycles of length {' and '.join(lengths)}"

@@ -113,7 +113,7 @@ class Problem:
 def problems(mechanism: Mechanism, prop: Property, coalition: int = 2) -> list[Problem]:
     """Every problem that must be solved for a property to hold."""
     found = []
-    for k, check in enumerate(prop.checks(mechanism.setting)):
+    for k, check in enumerate(prop.sought(mechanism.setting)):
         family = d.FAMILIES[check.family]
         for who in d.every_target(family, mechanism.setting, coalition):
             slots = family.slots(mechanism, who)
