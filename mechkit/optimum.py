@@ -110,6 +110,10 @@ def numbers(setting: Setting, types: Any) -> np.ndarray:
             "'batch'", "batch"
         )
     )
+    require(
+        not np.ma.is_masked(types),
+        "types are masked: NumPy would read what the mask hides; fill it, with 0 for nobody",
+    )
     try:
         array = np.asarray(types)
     except ValueError as error:

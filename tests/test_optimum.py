@@ -449,6 +449,7 @@ def test_a_solver_of_one_s_own():
         ([F(1), 2, "x"], r"types of dtype|types\[2\] = 'x'"),
         ([1, 2, 3j], r"types of dtype complex128: expected numbers"),
         (None, r"types\[\] = None"),
+        (np.ma.array([1.0, 2, 3], mask=[0, 1, 0]), r"types are masked"),
         (5, r"types of shape \(\)"),
     ],
 )
