@@ -409,7 +409,7 @@ def test_whatever_is_refuted_in_the_catalogue_has_a_story_with_its_gain(key):
         assert len(lines) >= 2
         text = "\n".join(lines)
         if verdict.property not in {"strong_group_ic", "group_ic"} | BY_OUTCOME:
-            assert number(found.gain) in text
+            assert number(found.gain) in text or number(-found.gain) in text
         for i in found.agents:
             assert f"gent {i}" in text or f"{i}" in text
 
