@@ -190,9 +190,11 @@ class Run:
     def try_larger(self) -> None:
         """Leave out what asks for one more agent where the rules serve their own number only."""
         for family in [f for f in self.families if f in ("split", "newcomer")]:
-            kind = d.FAMILIES[family]
+            kind, roles = d.FAMILIES[family], self.mechanism.setting.roles
+            # One of each role: which of them splits does not change how many take part.
+            firsts = {roles[who[0]]: who for who in kind.targets(self.mechanism.setting)}
             try:
-                for who in kind.targets(self.mechanism.setting):
+                for who in firsts.values():
                     rng = np.random.default_rng([self.seed, 13])
                     sampler = Sampler(self.mechanism)
                     types = sampler.profiles(rng, 8)
