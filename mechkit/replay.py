@@ -15,7 +15,7 @@ import numpy as np
 
 from mechkit import deviations as d
 from mechkit.errors import MechkitError, RuleTimeout
-from mechkit.mechanism import Mechanism
+from mechkit.mechanism import Mechanism, refuse_contradictions
 from mechkit.properties import Property
 from mechkit.spaces import contains
 from mechkit.verdict import Counterexample, Played
@@ -311,7 +311,14 @@ def counterexample(
     arithmetic: str,
     note: str = "",
 ) -> Counterexample:
-    """The record of a confirmed one-row case, with what happened at every profile it compares."""
+    """The record of a confirmed one-row case, with what happened at every profile it compares.
+
+    Raises InputError where a loss of welfare is one against an optimum that is none.
+    """
+    if prop.name == "efficient":
+        floats = {k: np.asarray(a, dtype=float) for k, a in case.arrays.items()}
+        at = d.view(mechanism, Case(case.family, case.who, floats))
+        refuse_contradictions(at.before, at.types)
     if arithmetic == "float64":
         margin: Any = float_margin(mechanism, prop, check, case)
         view = d.view(mechanism, case)

@@ -18,7 +18,7 @@ import mechkit as mk
 from mechkit.catalogue import entries
 from mechkit.deviations import Case
 from mechkit.properties import PROPERTIES
-from mechkit.prove import Proved, prove
+from mechkit.prove import GaveUp, Proved, prove
 from mechkit.prove.attempt import Found
 from mechkit.prove.certificate import check, to_json
 from mechkit.replay import counterexample, margins, negative
@@ -239,3 +239,43 @@ def test_the_story_shows_what_is_done_and_what_could_be() -> None:
     assert "best:  welfare 1\n" in text  # what can be shared in any way is not listed
     text = told(ENTRIES["random-reserve"].make(), F(1, 2), 0, 0)
     assert "best:  welfare 1/2 = 0.5\n" in text  # each draw has its own
+
+
+# Optima that are none -----------------------------------------------------------------------------
+
+
+def _declared(best):
+    return replace(mk.single_item(2), first_best=best)
+
+
+def _to_the_first(bids):
+    return (bids >= 0) & (np.arange(2) == 0), bids * 0
+
+
+def test_an_optimum_of_nothing_proves_nothing_and_confirms_nothing():
+    free = mk.Mechanism.from_outcome(_declared(lambda t: 0 * np.max(t, axis=-1)), _to_the_first)
+    attempt = prove(free, EFFICIENT)
+    assert isinstance(attempt, GaveUp)
+    assert "first_best" in attempt.reason
+    with pytest.raises(mk.InputError, match="first_best"):
+        mk.verify(free, ["efficient"], evaluations=1000, workers=1)
+
+
+def test_an_optimum_beyond_reach_on_a_thin_set_refutes_nothing():
+    """Only a prover finds the set; the witness would name a loss that nobody could avoid."""
+
+    def best(types):
+        thin = (types[:, 0] > 0.3111) & (types[:, 0] < 0.3112)
+        return np.max(types, axis=-1) + thin * 1
+
+    sound = mk.Mechanism(_declared(best), highest, pay_second)
+    assert isinstance(prove(sound, EFFICIENT), Found)
+    with pytest.raises(mk.InputError, match="reaches only"):
+        mk.verify(sound, ["efficient"], evaluations=1000, workers=1, prove=True)
+
+
+def test_a_proof_says_whose_word_the_optimum_is():
+    assert "what the setting declares" in prove(second_price(2), EFFICIENT).domain
+    listed = replace(mk.single_item(2), first_best=None)
+    attempt = prove(mk.Mechanism(listed, highest, pay_second), EFFICIENT)
+    assert "declares" not in attempt.domain

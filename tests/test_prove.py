@@ -437,3 +437,29 @@ def test_exhaustion_gives_up_where_the_rule_fails():
     report = mk.verify(pair, ["ic", "revenue_monotone"], evaluations=20_000, prove=True)
     assert report["ic"].status is Status.PROVED
     assert report["revenue_monotone"].status is not Status.PROVED
+
+
+def test_a_certificate_is_not_confirmed_for_a_rule_that_floats_run_otherwise():
+    """First price on floats, second price in rationals: the certificate of second price."""
+    real = second_price(2)
+
+    def outcome(bids):
+        x = real.allocate(bids)
+        return x, x * bids if type(bids) is np.ndarray and bids.dtype == float else real.pay(
+            bids, x
+        )
+
+    double = mk.Mechanism.from_outcome(real.setting, outcome)
+    data = written(real, "ic")
+    assert check(real, data).confirmed
+    assert isinstance(prove(double, PROPERTIES["ic"]), GaveUp)
+    result = check(double, data)
+    assert not result.confirmed
+    assert "on floats" in result.message
+
+
+@pytest.mark.parametrize("agents", [13, 40])
+def test_many_agents_are_no_reason_to_doubt_a_rule(agents):
+    """So few profiles are tried there that fewer rows than usual are played alone."""
+    mechanism = mk.Mechanism.posted(mk.single_item(agents), F(1, 2))
+    assert isinstance(prove(mechanism, PROPERTIES["ic"]), Proved)

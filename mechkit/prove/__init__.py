@@ -12,26 +12,18 @@ exact replay like any other.
 from __future__ import annotations
 
 import time
-from functools import lru_cache
-from typing import Any
 
-import numpy as np
-
-from mechkit import deviations as d
-from mechkit.errors import RuleTimeout
 from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.prove import duality, every, lemma, theorem
 from mechkit.prove.attempt import Attempt, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import exhaust
+from mechkit.prove.grounds import shaken
 from mechkit.prove.interim import prove as prove_interim
 from mechkit.prove.piecewise import prove as prove_piecewise
 from mechkit.prove.problem import inhabited
 from mechkit.replay import margins, negative
-from mechkit.sampling import Sampler
-from mechkit.spaces import repair
-from mechkit.views import Case
-from proofs import Undecided, exact, stable_orders_only, values
+from proofs import stable_orders_only
 
 __all__ = ["Attempt", "Found", "GaveUp", "Proved", "prove"]
 
@@ -45,7 +37,7 @@ def prove(
         return GaveUp("no type meets the constraints: everything would hold")
     with stable_orders_only():
         attempt = _first(mechanism, prop, deadline, coalition)
-    if isinstance(attempt, Proved) and (why := arithmetics_differ(mechanism)) is not None:
+    if isinstance(attempt, Proved) and (why := shaken(mechanism)) is not None:
         return GaveUp(why)
     # Ties are in the domain of the provers; a property claimed away from them does not fail there.
     tied = prop.tie_free and isinstance(attempt, Found)
@@ -87,71 +79,3 @@ def _by_cases(mechanism: Mechanism, prop: Property, deadline: float, coalition: 
         by_lemma = lemma.prove(mechanism, prop, seconds=left, coalition=coalition)
         return by_lemma if isinstance(by_lemma, Proved) else attempt
     return attempt
-
-
-ROWS, NUMBERS, QUARTERS = 64, 800, 4
-"""At most so many profiles, about so many numbers in all, in steps of a quarter of the range."""
-
-
-@lru_cache(maxsize=64)
-def arithmetics_differ(mechanism: Mechanism) -> str | None:
-    """Where the rules do something else on floats than in rationals, on profiles full of ties.
-
-    An unstable sort, integers that wrap around, or a rule that asks what it is run on: what is
-    proved of the rationals would then not hold of the floats that the rule is used with. Proofs
-    play one profile at a time, so a profile must not fare otherwise in a batch than alone.
-    """
-    setting = mechanism.setting
-    rng, space = np.random.default_rng(5), setting.types
-    count = max(8, min(ROWS, NUMBERS // space.low.size))
-    steps = rng.integers(0, QUARTERS + 1, size=(count, *space.shape))
-    types = space.low_float + space.span * steps / QUARTERS
-    types = repair(space, types)
-    slots = d.FAMILIES["profile"].slots(mechanism, ())
-    shared = Sampler(mechanism).publics(slots, rng, count)
-    floats = {"types": types, **shared}
-    exactly = {key: exact(array) for key, array in floats.items()}
-    views = [d.view(mechanism, Case("profile", (), arrays)) for arrays in (floats, exactly)]
-    with np.errstate(all="ignore"):
-        try:
-            if (row := _row_that_differs_alone(mechanism, views[0])) is not None:
-                reports = np.asarray(views[0].reports)[row].tolist()
-                return (
-                    "the rule does something else in a batch than on a profile alone, at the "
-                    f"reports {reports}; each row must depend on its own profile only"
-                )
-            pairs = [
-                (
-                    np.asarray(getattr(views[0].before, what), dtype=float),
-                    values(exact(getattr(views[1].before, what))),
-                )
-                for what in ("allocation", "payments")
-            ]
-        except Undecided:
-            return None
-        except (RuleTimeout, MemoryError):
-            raise
-        except Exception as error:
-            return f"the rule does not run in rationals: {type(error).__name__}: {error}"
-    for left, right in pairs:
-        gap = np.abs(left - right.astype(float)).reshape(count, -1).max(axis=-1)
-        scale = max(1.0, float(np.abs(left).max(initial=0.0)))
-        if (gap > 1e-6 * scale).any():
-            reports = np.asarray(views[0].reports)[int(np.argmax(gap))].tolist()
-            return (
-                "the rule does something else on floats than in rationals, at the reports "
-                f"{reports}; sort stably, use plain integers, do not ask what the reports are"
-            )
-    return None
-
-
-def _row_that_differs_alone(mechanism: Mechanism, together: Any) -> int | None:
-    """The first row of a float view whose outcome is another when it is played by itself."""
-    for row in range(ROWS):
-        alone = d.view(mechanism, together.case.rows(slice(row, row + 1)))
-        for what in ("allocation", "payments"):
-            left = np.asarray(getattr(together.before, what), dtype=float)[row]
-            right = np.asarray(getattr(alone.before, what), dtype=float)[0]
-            if (np.abs(left - right) > 1e-6 * max(1.0, float(np.abs(left).max(initial=0.0)))).any():
-                return row
-    return None

@@ -23,6 +23,7 @@ from mechkit.mechanism import Mechanism
 from mechkit.properties import PROPERTIES
 from mechkit.prove import duality, every, exhaustive, interim, lemma, piecewise, theorem
 from mechkit.prove.attempt import Checked
+from mechkit.prove.grounds import shaken
 from mechkit.prove.problem import inhabited
 from mechkit.saved import read_json
 from mechkit.verdict import Certificate
@@ -95,6 +96,8 @@ def check(mechanism: Mechanism, data: Mapping[str, Any], *, seconds: float = 60.
         return Checked(False, "the argument does not say how large coalitions are")
     if not inhabited(mechanism):
         return Checked(False, "no type meets the constraints: everything would hold")
+    if (why := shaken(mechanism)) is not None:
+        return Checked(False, why)
     kind = argument.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         return Checked(False, "the argument is of no known kind")

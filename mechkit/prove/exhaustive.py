@@ -107,7 +107,10 @@ def finite_types(mechanism: Mechanism) -> str:
 
 
 def sizes(prop: Property, mechanism: Mechanism, coalition: int) -> str:
-    """How large coalitions are, and how long cycles, for properties that speak of them."""
+    """How large coalitions are, how long cycles, and whose word the optimum is, for properties that
+    speak of them."""
+    if prop.name == "efficient" and mechanism.setting.first_best is not None:
+        return ", the first best being what the setting declares"
     checks = prop.sought(mechanism.setting)
     lengths = [c.family.removeprefix("cycle ") for c in checks if c.family.startswith("cycle ")]
     if lengths:

@@ -1,0 +1,92 @@
+"""What every proof takes for granted, tried on profiles full of ties.
+
+A proof speaks of the rules in rationals, one profile at a time, and takes the setting at its word.
+A mechanism that does something else on floats, or in a batch, or whose setting contradicts itself,
+is not the one that was proved; so neither a prover nor the check of a certificate may pass over it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from mechkit import deviations as d
+from mechkit.errors import InputError, RuleTimeout
+from mechkit.mechanism import Mechanism, refuse_contradictions
+from mechkit.sampling import Sampler
+from mechkit.spaces import repair
+from mechkit.views import Case
+from proofs import Undecided, exact, values
+
+ROWS, NUMBERS, QUARTERS = 64, 800, 4
+"""At most so many profiles, about so many numbers in all, in steps of a quarter of the range."""
+
+
+@lru_cache(maxsize=64)
+def shaken(mechanism: Mechanism) -> str | None:
+    """Where the rules do something else on floats than in rationals, or the setting contradicts
+    itself, on profiles full of ties; None where that is not seen.
+
+    An unstable sort, integers that wrap around, or a rule that asks what it is run on: what is
+    proved of the rationals would then not hold of the floats that the rule is used with. Proofs
+    play one profile at a time, so a profile must not fare otherwise in a batch than alone.
+    """
+    setting = mechanism.setting
+    rng, space = np.random.default_rng(5), setting.types
+    count = max(8, min(ROWS, NUMBERS // space.low.size))
+    steps = rng.integers(0, QUARTERS + 1, size=(count, *space.shape))
+    types = space.low_float + space.span * steps / QUARTERS
+    types = repair(space, types)
+    slots = d.FAMILIES["profile"].slots(mechanism, ())
+    shared = Sampler(mechanism).publics(slots, rng, count)
+    floats = {"types": types, **shared}
+    exactly = {key: exact(array) for key, array in floats.items()}
+    views = [d.view(mechanism, Case("profile", (), arrays)) for arrays in (floats, exactly)]
+    with np.errstate(all="ignore"):
+        try:
+            if (row := _row_that_differs_alone(mechanism, views[0])) is not None:
+                reports = np.asarray(views[0].reports)[row].tolist()
+                return (
+                    "the rule does something else in a batch than on a profile alone, at the "
+                    f"reports {reports}; each row must depend on its own profile only"
+                )
+            refuse_contradictions(views[0].before, types)
+            pairs = [
+                (
+                    np.asarray(getattr(views[0].before, what), dtype=float),
+                    values(exact(getattr(views[1].before, what))),
+                )
+                for what in ("allocation", "payments")
+            ]
+        except Undecided:
+            return None
+        except (RuleTimeout, MemoryError):
+            raise
+        except InputError as error:
+            return str(error)
+        except Exception as error:
+            return f"the rule does not run in rationals: {type(error).__name__}: {error}"
+    for left, right in pairs:
+        gap = np.abs(left - right.astype(float)).reshape(count, -1).max(axis=-1)
+        scale = max(1.0, float(np.abs(left).max(initial=0.0)))
+        if (gap > 1e-6 * scale).any():
+            reports = np.asarray(views[0].reports)[int(np.argmax(gap))].tolist()
+            return (
+                "the rule does something else on floats than in rationals, at the reports "
+                f"{reports}; sort stably, use plain integers, do not ask what the reports are"
+            )
+    return None
+
+
+def _row_that_differs_alone(mechanism: Mechanism, together: Any) -> int | None:
+    """The first row of a float view whose outcome is another when it is played by itself."""
+    for row in range(together.case.batch):
+        alone = d.view(mechanism, together.case.rows(slice(row, row + 1)))
+        for what in ("allocation", "payments"):
+            left = np.asarray(getattr(together.before, what), dtype=float)[row]
+            right = np.asarray(getattr(alone.before, what), dtype=float)[0]
+            if (np.abs(left - right) > 1e-6 * max(1.0, float(np.abs(left).max(initial=0.0)))).any():
+                return row
+    return None
