@@ -114,7 +114,9 @@ def sizes(prop: Property, mechanism: Mechanism, coalition: int) -> str:
         return f", cycles of length {' and '.join(lengths)}"
     if not any(check.family == "coalition" for check in checks):
         return ""
-    return f", coalitions of up to {min(coalition, mechanism.setting.agents)}"
+    # One agent alone is no coalition here: of it speaks `ic`.
+    largest = min(coalition, mechanism.setting.agents)
+    return ", coalitions of 2" if largest == 2 else f", coalitions of 2 to {largest}"
 
 
 def _played(mechanism: Mechanism, prop: Property, check: int, case: Case) -> Attempt | None:
