@@ -13,7 +13,9 @@ All of it is plain NumPy, so that an optimum is a number, a rational or a term a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -99,6 +101,12 @@ def refuse_false(setting: Setting, types: np.ndarray, allocation: Array, public:
     refuse(listed > best + dust, "one of outcomes() reaches", listed)
     if not _mixing_gains(setting):
         refuse(listed < best - dust, "the best of outcomes() reaches only", listed)
+
+
+def refuse_false_at_draws(setting: Setting, types: np.ndarray, draws: Iterable[Any]) -> None:
+    """`refuse_false` at each draw (weight, allocation, payments, public) of an outcome."""
+    for _, allocation, _, public in draws:
+        refuse_false(setting, types, allocation, public)
 
 
 def _floats(array: Array) -> np.ndarray:

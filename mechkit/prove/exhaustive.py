@@ -106,8 +106,11 @@ def domain(mechanism: Mechanism, prop: Property, coalition: int) -> str:
 def sizes(prop: Property, mechanism: Mechanism, coalition: int) -> str:
     """How large coalitions are, how long cycles, and whose word the optimum is, for properties that
     speak of them."""
-    if prop.name == "efficient" and mechanism.setting.first_best is not None:
-        return ", the first best being what the setting declares"
+    if prop.name == "efficient":
+        declared = mechanism.setting.first_best is not None
+        return ", the first best being " + (
+            "what the setting declares" if declared else "that of the outcomes that it lists"
+        )
     checks = prop.checks(mechanism.setting)
     lengths = [c.family.removeprefix("cycle ") for c in checks if c.family.startswith("cycle ")]
     if lengths:
