@@ -52,8 +52,9 @@ def first_best(setting: Setting, types: Array, public: Public) -> Array:
         f"{setting.name}: first_best returned shape {np.shape(best)} for {types.shape[0]} "
         f"profiles, expected ({types.shape[0]},): reduce over agents with axis=-1",
     )
-    if isinstance(best, np.ndarray) and best.dtype.kind == "O":
-        # A Fraction among a setting's constants makes an object array of what are plain numbers.
+    if isinstance(best, np.ndarray) and best.dtype.kind == "O" and isinstance(types, np.ndarray):
+        # A Fraction among a setting's constants makes an object array of what are plain numbers, if
+        # types are; in exact arithmetic it stays what it is.
         best = best.astype(float)
     return best
 
