@@ -13,7 +13,9 @@ All of it is plain NumPy, so that an optimum is a number, a rational or a term a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -50,8 +52,9 @@ def first_best(setting: Setting, types: Array, public: Public) -> Array:
         f"{setting.name}: first_best returned shape {np.shape(best)} for {types.shape[0]} "
         f"profiles, expected ({types.shape[0]},): reduce over agents with axis=-1",
     )
-    if isinstance(best, np.ndarray) and best.dtype.kind == "O":
-        # A Fraction among a setting's constants makes an object array of what are plain numbers.
+    if isinstance(best, np.ndarray) and best.dtype.kind == "O" and isinstance(types, np.ndarray):
+        # A Fraction among a setting's constants makes an object array of what are plain numbers, if
+        # types are; in exact arithmetic it stays what it is.
         best = best.astype(float)
     return best
 
@@ -112,6 +115,12 @@ def refuse_false(setting: Setting, types: np.ndarray, allocation: Array, public:
     refuse(listed > best + dust, "one of outcomes() reaches", listed)
     if not _mixing_gains(setting):
         refuse(listed < best - dust, "the best of outcomes() reaches only", listed)
+
+
+def refuse_false_at_draws(setting: Setting, types: np.ndarray, draws: Iterable[Any]) -> None:
+    """`refuse_false` at each draw (weight, allocation, payments, public) of an outcome."""
+    for _, allocation, _, public in draws:
+        refuse_false(setting, types, allocation, public)
 
 
 def _floats(array: Array) -> np.ndarray:

@@ -402,9 +402,9 @@ def refuse_contradictions(outcome: Outcome, types: np.ndarray) -> None:
     be worth more than the first best.
     """
     setting = outcome.setting
+    first_best.refuse_false_at_draws(setting, types, outcome.draws)
     for _, allocation, _, public in outcome.draws:
         x = np.asarray(allocation) * 1.0
-        first_best.refuse_false(setting, types, allocation, public)
         worth = np.asarray(s.values(setting, types, allocation, public), dtype=float)
         near = partial(np.allclose, rtol=1e-6, atol=1e-9 * setting.types.scale)
         if setting.quantity is not None and setting.binary and setting.types.coordinates == ():

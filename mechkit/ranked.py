@@ -135,7 +135,10 @@ def _memory(value: Any, seen: dict[int, Any]) -> str | None:
         return f"a {type(value).__name__}, which can change from call to call"
     if vars(value):
         return f"{value.__name__} carries attributes, which can change from call to call"
-    held = [cell.cell_contents for cell in value.__closure__ or ()]
+    try:
+        held = [cell.cell_contents for cell in value.__closure__ or ()]
+    except ValueError:
+        return f"{value.__name__} uses a name that is not set yet"
     held += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
     for code in _codes(value.__code__):
         for step in dis.get_instructions(code):

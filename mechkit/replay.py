@@ -15,7 +15,8 @@ import numpy as np
 
 from mechkit import deviations as d
 from mechkit.errors import MechkitError, RuleTimeout
-from mechkit.mechanism import Mechanism, refuse_contradictions
+from mechkit.first_best import refuse_false_at_draws
+from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.spaces import contains
 from mechkit.verdict import Counterexample, Played
@@ -318,7 +319,7 @@ def counterexample(
     if prop.name == "efficient":
         floats = {k: np.asarray(a, dtype=float) for k, a in case.arrays.items()}
         at = d.view(mechanism, Case(case.family, case.who, floats))
-        refuse_contradictions(at.before, at.types)
+        refuse_false_at_draws(mechanism.setting, at.types, at.before.draws)
     if arithmetic == "float64":
         margin: Any = float_margin(mechanism, prop, check, case)
         view = d.view(mechanism, case)

@@ -278,4 +278,20 @@ def test_a_proof_says_whose_word_the_optimum_is():
     assert "what the setting declares" in prove(second_price(2), EFFICIENT).domain
     listed = replace(mk.single_item(2), first_best=None)
     attempt = prove(mk.Mechanism(listed, highest, pay_second), EFFICIENT)
-    assert "declares" not in attempt.domain
+    assert "the outcomes that it lists" in attempt.domain
+
+
+def test_a_constant_optimum_keeps_all_its_digits():
+    """As a float, and then as the simplest number that it stands for, this one would be 1/3."""
+    worth = F(333333333333333333, 10**18)
+    setting = mk.Setting(
+        name="one prize",
+        types=mk.box(1),
+        allocation_shape=(1,),
+        value=lambda types, x: x * 1 * worth + types * 0,
+        slack=lambda x: np.concatenate([x * 1, 1 - x * 1], axis=-1),
+        first_best=lambda types: np.full(len(types), worth, dtype=object),
+    )
+    given = mk.Mechanism.from_outcome(setting, lambda bids: (bids >= 0, bids * 0))
+    assert isinstance(prove(given, EFFICIENT), Proved)
+    assert mk.verify(given, ["efficient"], evaluations=1000, workers=1).ok

@@ -203,6 +203,14 @@ def of_state(state):
     return lambda own, top, rank: second_price(own, top, rank + state(0))
 
 
+def unset():
+    def rule(own, top, rank):
+        return second_price(own, top, rank + later)
+
+    return rule
+    later = 0
+
+
 def with_default(value):
     return lambda own, top, rank, more=value: second_price(own, top, more + rank)
 
@@ -252,6 +260,7 @@ class Remembers:
         of_state(np.errstate),
         lambda own, top, rank: second_price(own, top, rank * len(carries_a_list.kept)),
         with_default(Whole(0)),
+        unset(),
         keeps_it_in_numpys_print_options,
         reads_a_module_inside_numpy,
         reads_its_frame,

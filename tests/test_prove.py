@@ -414,11 +414,11 @@ def test_what_a_certificate_says_of_itself_is_checked(field, value):
 def test_the_size_of_coalitions_is_part_of_the_claim():
     attempt = prove(second_price(), PROPERTIES["group_ic"], seconds=SECONDS, coalition=3)
     assert isinstance(attempt, Proved)
-    assert "coalitions of up to 3" in attempt.domain
+    assert attempt.domain.endswith("coalitions of 2 to 3")
     pairs = written(second_price(), "group_ic")
-    assert "coalitions of up to 2" in pairs["domain"]
+    assert pairs["domain"].endswith("coalitions of 2")
     assert check(second_price(), pairs).confirmed
-    pairs["domain"] = pairs["domain"].replace("up to 2", "up to 3")
+    pairs["domain"] = pairs["domain"].replace("coalitions of 2", "coalitions of 2 to 3")
     assert not check(second_price(), pairs).confirmed
 
 
@@ -463,3 +463,12 @@ def test_many_agents_are_no_reason_to_doubt_a_rule(agents):
     """So few profiles are tried there that fewer rows than usual are played alone."""
     mechanism = mk.Mechanism.posted(mk.single_item(agents), F(1, 2))
     assert isinstance(prove(mechanism, PROPERTIES["ic"]), Proved)
+
+
+def test_a_proof_about_coalitions_does_not_speak_of_one_agent_alone():
+    """At first price one agent gains alone; of two, one loses the auction and gains nothing."""
+    mechanism = first_price(2)
+    assert isinstance(prove(mechanism, PROPERTIES["ic"]), Found)
+    attempt = prove(mechanism, PROPERTIES["group_ic"])
+    assert isinstance(attempt, Proved)
+    assert attempt.domain.endswith(", coalitions of 2")

@@ -109,15 +109,20 @@ def finite_types(mechanism: Mechanism) -> str:
 def sizes(prop: Property, mechanism: Mechanism, coalition: int) -> str:
     """How large coalitions are, how long cycles, and whose word the optimum is, for properties that
     speak of them."""
-    if prop.name == "efficient" and mechanism.setting.first_best is not None:
-        return ", the first best being what the setting declares"
+    if prop.name == "efficient":
+        declared = mechanism.setting.first_best is not None
+        return ", the first best being " + (
+            "what the setting declares" if declared else "that of the outcomes that it lists"
+        )
     checks = prop.sought(mechanism.setting)
     lengths = [c.family.removeprefix("cycle ") for c in checks if c.family.startswith("cycle ")]
     if lengths:
         return f", cycles of length {' and '.join(lengths)}"
     if not any(check.family == "coalition" for check in checks):
         return ""
-    return f", coalitions of up to {min(coalition, mechanism.setting.agents)}"
+    # One agent alone is no coalition here: of it speaks `ic`.
+    largest = min(coalition, mechanism.setting.agents)
+    return ", coalitions of 2" if largest == 2 else f", coalitions of 2 to {largest}"
 
 
 def _played(mechanism: Mechanism, prop: Property, check: int, case: Case) -> Attempt | None:

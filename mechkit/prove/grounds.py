@@ -1,8 +1,9 @@
 """What every proof takes for granted, tried on profiles full of ties.
 
 A proof speaks of the rules in rationals, one profile at a time, and takes the setting at its word.
-A mechanism that does something else on floats, or in a batch, or whose setting contradicts itself,
-is not the one that was proved; so neither a prover nor the check of a certificate may pass over it.
+A mechanism that does something else on floats, or in a batch, or whose setting declares an optimum
+that is none, is not the one that was proved; so neither a prover nor the check of a certificate may
+pass over it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 
 from mechkit import deviations as d
 from mechkit.errors import InputError, RuleTimeout
-from mechkit.mechanism import Mechanism, refuse_contradictions
+from mechkit.first_best import refuse_false_at_draws
+from mechkit.mechanism import Mechanism
 from mechkit.sampling import Sampler
 from mechkit.spaces import repair
 from mechkit.views import Case
@@ -26,8 +28,8 @@ ROWS, NUMBERS, QUARTERS = 64, 800, 4
 
 @lru_cache(maxsize=64)
 def shaken(mechanism: Mechanism) -> str | None:
-    """Where the rules do something else on floats than in rationals, or the setting contradicts
-    itself, on profiles full of ties; None where that is not seen.
+    """Where the rules do something else on floats than in rationals, or a declared optimum
+    is none, on profiles full of ties; None where that is not seen.
 
     An unstable sort, integers that wrap around, or a rule that asks what it is run on: what is
     proved of the rationals would then not hold of the floats that the rule is used with. Proofs
@@ -52,7 +54,7 @@ def shaken(mechanism: Mechanism) -> str | None:
                     "the rule does something else in a batch than on a profile alone, at the "
                     f"reports {reports}; each row must depend on its own profile only"
                 )
-            refuse_contradictions(views[0].before, types)
+            refuse_false_at_draws(setting, types, views[0].before.draws)
             pairs = [
                 (
                     np.asarray(getattr(views[0].before, what), dtype=float),
