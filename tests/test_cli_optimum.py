@@ -143,8 +143,8 @@ def test_csv_json_and_parquet_of_every_setting_give_the_optimum(here, case, many
         found = asked(case.split()[0], file, "--vcg", *args, *extra)
         assert found["setting"] == setting.name
         assert found["status"] == "optimal"
-        assert found["value"] == expected.value.tolist()
-        assert found["bound"] == expected.bound.tolist()
+        assert found["value"] == np.asarray(expected.value).tolist()
+        assert found["bound"] == np.asarray(expected.bound).tolist()
         assert found["allocation"] == expected.allocation.tolist()
         assert found["payments"] == expected.payments.tolist()
         assert found["certificate"]["holds"] is True
