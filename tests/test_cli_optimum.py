@@ -115,7 +115,7 @@ CASES: dict[str, tuple[mk.Setting, tuple[str, ...]]] = {
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("many", [False, True])
 def test_csv_json_and_parquet_of_every_setting_give_the_optimum(here, case, many):
-    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow
     from pyarrow import parquet
 
     setting, options = CASES[case]
@@ -280,7 +280,6 @@ def test_pairs_that_may_trade(here):
 
 
 def test_xor_bids(here):
-    pytest.importorskip("highspy")
     text = "bidder,items,value\nann,tea+jam,5\nbob,tea,3\ncy,jam egg,4\nann,egg,2\n"
     found = asked("winners", save("x.csv", text), "--vcg")
     assert found["agents"] == ["ann", "bob", "cy"]
@@ -437,8 +436,6 @@ def test_help_shows_an_example():
     ],
 )
 def test_data_that_are_none(here, name, text, message):
-    if name.endswith(".parquet"):
-        pytest.importorskip("pyarrow")
     assert message in refused("optimum", "single_item", save(name, text))
 
 

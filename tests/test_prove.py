@@ -218,6 +218,8 @@ def tampered(data, how):
         parts[0]["trees"] = []
     elif how == "another property":
         changed["property"] = "non_bossy"
+    elif how == "no kind":
+        changed["argument"]["kind"] = ["problems"]
     elif how == "unknown kind":
         changed["argument"]["kind"] = "trust me"
     elif how == "coalition":
@@ -234,6 +236,7 @@ def tampered(data, how):
         "a node left out",
         "no tree",
         "another property",
+        "no kind",
         "unknown kind",
         "coalition",
     ],
@@ -242,6 +245,8 @@ def test_a_certificate_that_was_tampered_with_is_rejected(how):
     data = written(second_price(), "ic")
     assert check(second_price(), data).confirmed
     assert not check(second_price(), tampered(data, how)).confirmed
+    if "kind" in how:
+        assert "no known kind" in explain(tampered(data, how))
 
 
 def test_a_certificate_of_another_mechanism_is_rejected():

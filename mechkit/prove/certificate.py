@@ -86,6 +86,12 @@ KINDS = {
 """By what an argument says it is: the module that made it, checks it and explains it."""
 
 
+def _kind(argument: Mapping[str, Any]) -> Any:
+    """The module for an argument; None where it is of no known kind."""
+    kind = argument.get("kind")
+    return KINDS.get(kind) if isinstance(kind, str) else None
+
+
 def check(mechanism: Mechanism, data: Mapping[str, Any], *, seconds: float = 60.0) -> Checked:
     """Check a certificate afresh against a mechanism. seconds: per question to a solver."""
     prop, argument = PROPERTIES[data["property"]], data["argument"]
@@ -98,11 +104,10 @@ def check(mechanism: Mechanism, data: Mapping[str, Any], *, seconds: float = 60.
         return Checked(False, "no type meets the constraints: everything would hold")
     if (why := shaken(mechanism)) is not None:
         return Checked(False, why)
-    kind = argument.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
+    if (kind := _kind(argument)) is None:
         return Checked(False, "the argument is of no known kind")
     with stable_orders_only():
-        return KINDS[kind].check(mechanism, prop, data, seconds=seconds)
+        return kind.check(mechanism, prop, data, seconds=seconds)
 
 
 def explain(data: Mapping[str, Any]) -> str:
@@ -113,6 +118,6 @@ def explain(data: Mapping[str, Any]) -> str:
         f"Claim: {prop.statement}.",
         f"Domain: {data['domain']}. Method: {data['method']}. Tool: {data['tool']}.",
     ]
-    kind = KINDS.get(argument.get("kind"))
+    kind = _kind(argument)
     told = ["The argument is of no known kind."] if kind is None else kind.explain(argument)
     return "\n".join([*lines, *told])
