@@ -65,6 +65,19 @@ def batches(profiles: int = 1_000_000) -> list[dict[str, Any]]:
     return rows
 
 
+def cp_sat(problems: list[Any], seconds: float) -> list[tuple[Any, bool, float]]:
+    """(best value found, whether it is optimal, seconds) of each (XOR bids, number of items), by
+    CP-SAT on one thread in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", CP_SAT],
+        input=json.dumps([seconds, problems]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+
 def winner_determination(
     items: int = 40, count: int = 200, seconds: float = 10.0
 ) -> list[dict[str, Any]]:
@@ -74,13 +87,9 @@ def winner_determination(
     its seconds are those of building and solving the model.
     """
     offers = {style: bids(style, items, count, 0) for style in STYLES}
-    asked = json.dumps([seconds, [[offer, items] for offer in offers.values()]])
-    done = subprocess.run(
-        [sys.executable, "-c", CP_SAT], input=asked, capture_output=True, text=True, check=True
-    )
+    second = cp_sat([(offer, items) for offer in offers.values()], seconds)
     rows = []
-    for (style, offer), line in zip(offers.items(), done.stdout.splitlines(), strict=True):
-        value, optimal, taken = json.loads(line)
+    for (style, offer), (value, optimal, taken) in zip(offers.items(), second, strict=True):
         plain = solvers.winners(offer, items=items, seconds=seconds, nodes=0)
         found = solvers.winners(offer, items=items, seconds=seconds)
         rows.append(

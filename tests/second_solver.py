@@ -11,22 +11,7 @@ import subprocess
 import sys
 from typing import Any
 
-PACKING = """
-import json, sys
-from ortools.sat.python import cp_model
-for offers, items in json.load(sys.stdin):
-    model = cp_model.CpModel()
-    x = [model.new_bool_var(str(k)) for k in range(len(offers))]
-    for j in range(items):
-        model.add_at_most_one(x[k] for k, (_, taken, _) in enumerate(offers) if j in taken)
-    for i in {b for b, _, _ in offers}:
-        model.add_at_most_one(x[k] for k, (b, _, _) in enumerate(offers) if b == i)
-    model.maximize(sum(v * x[k] for k, (_, _, v) in enumerate(offers)))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    assert solver.solve(model) == cp_model.OPTIMAL
-    print(round(solver.objective_value))
-"""
+from benchmarks.solvers import cp_sat as packed
 
 ASSIGNING = """
 import json, sys
@@ -47,7 +32,9 @@ def cp_sat(*problems: tuple[list[Any], int]) -> list[int]:
         [[(int(b), [int(j) for j in taken], int(v)) for b, taken, v in offers], items]
         for offers, items in problems
     ]
-    return _ask(PACKING, plain)
+    found = packed(plain, seconds=60)
+    assert all(optimal for _, optimal, _ in found)
+    return [round(value) for value, _, _ in found]
 
 
 def assignments(*values: list[list[int]]) -> list[int]:
