@@ -59,8 +59,8 @@ HEAVY = frozenset(
     {"cvc5", "cvxpy", "gymnasium", "highspy", "hmmlearn", "hypothesis", "mpmath"}
     | {"pettingzoo", "pyomo", "stable_baselines3", "sympy", "torch", "z3"}
 )
-# The file that is built on a heavy library may import it at module level.
-BUILT_ON = {"mechkit.testing": {"hypothesis"}}
+# The file or package that is built on a heavy library may import it at module level.
+BUILT_ON = {"mechkit.testing": {"hypothesis"}, "proofs.games": {"sympy"}}
 # mpmath is small enough to come with the core; it is heavy to import and light to install.
 INSTALLED_WITH_CORE = {"mpmath"}
 
@@ -230,7 +230,13 @@ def heavy_at_once(tree: Tree) -> list[str]:
     broken = []
     for imported in tree.imports:
         library = imported.target.split(".")[0]
-        if imported.eager and library in HEAVY - BUILT_ON.get(imported.source, set()):
+        built_on = {
+            name
+            for owner, names in BUILT_ON.items()
+            if f"{imported.source}.".startswith(f"{owner}.")
+            for name in names
+        }
+        if imported.eager and library in HEAVY - built_on:
             broken.append(f"{imported} at module level: import {library} inside the function")
     return broken
 

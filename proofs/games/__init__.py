@@ -1,0 +1,35 @@
+"""Games with an order of moves: equilibria in closed form, derived with SymPy and checked.
+
+A game is written in SymPy, so importing this package loads it; `import proofs` does not.
+"""
+
+from proofs.games.game import Decision, Family, Game, Parameter, Player, expanded
+from proofs.games.solution import (
+    Branch,
+    Check,
+    Equilibrium,
+    Fact,
+    Failure,
+    Reply,
+    Status,
+    Step,
+    Values,
+)
+
+__all__ = [
+    "Branch",
+    "Check",
+    "Decision",
+    "Equilibrium",
+    "Fact",
+    "Failure",
+    "Family",
+    "Game",
+    "Parameter",
+    "Player",
+    "Reply",
+    "Status",
+    "Step",
+    "Values",
+    "expanded",
+]
