@@ -1,4 +1,4 @@
-"""Loading mechanisms and settings: FILE.py:NAME, or a catalogue key; and the hash that pins one.
+"""Loading mechanisms and settings: FILE.py:NAME, a catalogue key, PAPER/NAME; and the hash of one.
 
 A witness or a result names its mechanism by a reference and the SHA-256 of what it was declared in,
 so that replaying against something else is noticed.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mechkit import papers
 from mechkit.catalogue import MODULES, entry_of, keys
 from mechkit.catalogue.entry import Entry
 from mechkit.errors import InputError
@@ -34,7 +35,7 @@ class Source:
 
 
 def load(reference: str) -> Source:
-    """The mechanism of FILE.py:NAME or of a catalogue key.
+    """The mechanism of FILE.py:NAME, of a catalogue key, or of PAPER/NAME[:ROLE].
 
     NAME is a Mechanism, or a function without arguments that returns one. Raises InputError for
     anything else, naming what is there instead.
@@ -42,8 +43,21 @@ def load(reference: str) -> Source:
     if ".py" in reference:
         found, path, name = _from_file(reference, Mechanism)
         return Source(found, f"{path.as_posix()}:{name}", digest(path))
+    if "/" in reference:
+        name = reference.partition("/")[0]
+        return Source(papers.mechanism_of(reference), reference, papers_digest(name))
     entry = entry_of(reference)
     return Source(entry.make(), reference, digest(file_of(entry)))
+
+
+def papers_digest(name: str) -> str:
+    """The SHA-256 of the files that declare a paper: its module, or the files of its package."""
+    found = Path(inspect.getfile(importlib.import_module(f"mechkit.papers.{name}")))
+    files = sorted(found.parent.glob("*.py")) if found.name == "__init__.py" else [found]
+    total = hashlib.sha256()
+    for file in files:
+        total.update(f"{file.name}\0".encode() + file.read_bytes() + b"\0")
+    return total.hexdigest()
 
 
 def load_setting(reference: str) -> Setting:

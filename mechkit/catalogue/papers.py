@@ -16,9 +16,10 @@ from functools import partial
 
 import numpy as np
 
+from mechkit.book import Sides, market, order, ranks
 from mechkit.catalogue.entry import Entry
 from mechkit.catalogue.parts import entry
-from mechkit.catalogue.trade import MARKET, Sides, market, order, ranks
+from mechkit.catalogue.trade import MARKET
 from mechkit.constructors import double_auction, single_item
 from mechkit.mechanism import Mechanism
 from mechkit.settings import Array
