@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mechkit.errors import InputError
+from mechkit.options import finite
 from mechkit.terminal import aside, put, put_json, waiting, write
 
 if TYPE_CHECKING:
@@ -46,12 +47,6 @@ def assignments(
     return options
 
 
-def positive(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise click.BadParameter(f"{value} is not a positive, finite number of seconds")
-    return value
-
-
 @click.command(
     epilog="\b\nExamples:\n"
     "  mechkit optimum single_item bids.csv --vcg\n"
@@ -78,7 +73,7 @@ def positive(ctx: click.Context, parameter: click.Parameter, value: float | None
 @click.option("--vcg", is_flag=True, help="Everybody's Clarke payment, too.")
 @click.option("--exact", is_flag=True, help="Take 0.1 as 1/10, and solve in rationals.")
 @click.option(
-    "--seconds", type=float, metavar="S", callback=positive, help="A limit; none if not said."
+    "--seconds", type=float, metavar="S", callback=finite, help="A limit; none if not said."
 )
 @click.option("--json", "json_", is_flag=True, help="One JSON document on stdout instead.")
 @click.option(

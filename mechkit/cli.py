@@ -7,47 +7,21 @@ there is one JSON document on stdout and nothing else. What the exit codes mean 
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mechkit import __version__
+from mechkit.auditing import audit
 from mechkit.best import optimum
 from mechkit.errors import InputError
+from mechkit.options import EVALUATIONS, JSON, SAVE, SECONDS, SEED, WORKERS
 from mechkit.terminal import Commands, aside, file_name, progress, put, put_json, save_report
 
 if TYPE_CHECKING:
     pass
-
-# Options ------------------------------------------------------------------------------------------
-
-
-def finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise click.BadParameter(f"{value} is not a positive, finite number of seconds")
-    return value
-
-
-JSON = click.option("--json", "json_", is_flag=True, help="One JSON document on stdout instead.")
-SEED = click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True)
-SECONDS = click.option(
-    "--seconds", type=float, metavar="S", callback=finite, help="Time to spend; 2 s if not said."
-)
-EVALUATIONS = click.option(
-    "--evaluations",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Runs of the rules to spend; the result then depends on the seed alone.",
-)
-WORKERS = click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="One per core if not said."
-)
-SAVE = click.option(
-    "--save", type=click.Path(path_type=Path), metavar="DIR", help="Write the results there, too."
-)
 
 
 @click.group(
@@ -62,6 +36,7 @@ def cli() -> None:
 
 
 cli.add_command(optimum)
+cli.add_command(audit)
 
 
 def main() -> None:
@@ -295,16 +270,19 @@ def show(name: str, json_: bool) -> int:
 @click.option("--mechanism", metavar="FILE.py:NAME|KEY", help="Replay against this one instead.")
 @JSON
 def replay(witness: Path, mechanism: str | None, json_: bool) -> int:
-    """Check a saved witness or certificate again, without a search.
+    """Check a saved witness, certificate or fact again, without a search.
 
     A witness is played once more, in exact arithmetic wherever the rule allows. A certificate is
-    checked against the mechanism as it is now; one whose mechanism has changed is rejected.
+    checked against the mechanism as it is now; one whose mechanism has changed is rejected. A fact
+    is a claim of a paper that a computation decided: it is checked from the numbers in the file.
 
     Exits with 0 if the property still fails (or is proved) as stated, with 1 if not, with 2 if the
     file cannot be read or does not fit the mechanism.
     """
     from mechkit import rechecks
 
+    if rechecks.is_fact(witness):
+        return rechecks.refound(witness, json_)
     if rechecks.is_certificate(witness):
         return rechecks.rechecked(witness, mechanism, json_)
     return rechecks.replayed(witness, mechanism, json_)
@@ -340,65 +318,3 @@ def init(file: Path) -> int:
         f"  mechkit verify {name}:second_price"
     )
     return 0
-
-
-# audit --------------------------------------------------------------------------------------------
-
-
-@cli.command(
-    epilog="\b\nExamples:\n  mechkit audit\n  mechkit audit --only first-price --only mcafee\n"
-    "  mechkit audit --save audit --seed 3"
-)
-@click.option("--only", multiple=True, metavar="KEY", help="Only this entry; repeatable.")
-@SEED
-@click.option("--seconds", type=float, metavar="S", callback=finite, help="A cap for each entry.")
-@click.option(
-    "--evaluations",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Runs of the rules for each entry.",
-)
-@WORKERS
-@click.option("--soak", is_flag=True, help="Search what holds ten times as long, with five seeds.")
-@JSON
-@SAVE
-def audit(
-    only: tuple[str, ...],
-    seed: int,
-    seconds: float | None,
-    evaluations: int | None,
-    workers: int | None,
-    soak: bool,
-    json_: bool,
-    save: Path | None,
-) -> int:
-    """Check the catalogue against its declared truth.
-
-    Every verdict on every mechanism is compared with its entry's truth table.
-    Exits with 1 if any verdict disagrees with what is declared. With --save, a run that was
-    interrupted goes on where it stopped.
-    """
-    from mechkit import audit as audits
-
-    options: dict[str, Any] = {"workers": workers, "save": save}
-    options |= {"seconds": seconds} if seconds is not None else {}
-    options |= {"evaluations": evaluations} if evaluations is not None else {}
-    with progress("auditing") as show:
-        if soak:
-            result = audits.soak(
-                only or None, seeds=range(seed, seed + 5), progress=show, **options
-            )
-        else:
-            result = audits.audit(only or None, seed=seed, progress=show, **options)
-    if json_:
-        put_json(audits.as_json(result))
-    else:
-        from mechkit.audit.table import render
-
-        put(render(result))
-    sys.stdout.flush()
-    if result.unsaved is not None:
-        raise InputError(f"not all results could be saved: {result.unsaved}")
-    if save is not None:
-        click.echo(f"\nsaved {save / 'audit.json'} and a file for each entry", err=json_)
-    return 0 if result.ok else 1

@@ -91,9 +91,20 @@ def grid(rows: Iterable[tuple[str, str]]) -> Table:
 # Source -------------------------------------------------------------------------------------------
 
 
+PACKAGE = Path(__file__).resolve().parent
+
+
+def told(file: str, folder: Path) -> bool:
+    """Whether what a file declares belongs to a rule from a folder: what lies there, and the parts
+    that the rules of the catalogue and of the papers share."""
+    path = Path(file).resolve()
+    shared = path == PACKAGE / "book.py" or PACKAGE / "papers" in path.parents
+    return path.parent == folder or shared
+
+
 def parts(root: Any, folder: Path) -> Iterator[Any]:
-    """The functions and classes declared in a folder that a rule is made of: the rule itself, its
-    closure, and whatever they call."""
+    """The functions and classes that a rule from a folder is made of: the rule itself, its closure,
+    and whatever they call."""
     seen: set[int] = set()
     todo = [root]
     while todo:
@@ -109,13 +120,13 @@ def parts(root: Any, folder: Path) -> Iterator[Any]:
             cells = found.__closure__ or ()
             todo += [cell.cell_contents for cell in cells if _filled(cell)]
             todo += [found.__globals__[n] for n in names(found.__code__) if n in found.__globals__]
-            if Path(found.__code__.co_filename).resolve().parent == folder:
+            if told(found.__code__.co_filename, folder):
                 # A function made by another one reads best inside it.
                 outer = found.__globals__.get(found.__qualname__.partition(".")[0])
                 yield outer if inspect.isfunction(outer) else found
         elif inspect.isclass(found) and not issubclass(found, Mechanism | Setting):
             with contextlib.suppress(OSError, TypeError):
-                if Path(inspect.getfile(found)).resolve().parent == folder:
+                if told(inspect.getfile(found), folder):
                     yield found
 
 

@@ -45,6 +45,67 @@ def is_certificate(path: Path) -> bool:
         return False
 
 
+def is_fact(path: Path) -> bool:
+    """Whether a file says that it is a decided claim of a paper."""
+    from mechkit.papers.claim import FORMAT
+
+    try:
+        return FORMAT in path.read_text(encoding="utf-8")[:400]
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def refound(path: Path, json_: bool) -> int:
+    """Check a decided claim again from its numbers."""
+    from mechkit import papers
+    from mechkit.audit.claims import replay_fact
+    from mechkit.errors import require
+    from mechkit.papers import Fact
+    from mechkit.saved import read_json
+    from mechkit.sources import papers_digest
+    from mechkit.verdict import Status
+
+    data = read_json(path)
+    kinds = {"claim": str, "status": str, "numbers": dict}
+    for key, kind in kinds.items():
+        require(
+            isinstance(data, dict) and isinstance(data.get(key), kind),
+            f"{path} lacks {key!r}, or it is no {kind.__name__}: it was cut or edited, audit again",
+        )
+    require(
+        data["status"] in (Status.REFUTED, Status.PROVED),
+        f"{path}: status {data['status']!r}, expected refuted or proved; audit again",
+    )
+    claim = papers.claim_of(data["claim"])
+    require(
+        isinstance(claim.how, Fact),
+        f"{claim.id} is a property of a mechanism: its witness or certificate is another file",
+    )
+    with aside(), progress(f"checking {path.name}"):
+        confirmed, message = replay_fact(claim, data)
+    changed = data.get("sha256") != papers_digest(claim.paper)
+    if json_:
+        put_json(
+            {
+                "format": "mechkit-replay/1",
+                "confirmed": confirmed,
+                "message": message,
+                "claim": claim.id,
+                "status": data["status"],
+                "source_changed": changed,
+            }
+        )
+        return 0 if confirmed else 1
+    if changed:
+        click.echo(
+            f"warning: {claim.paper} is not what the file was saved from (its SHA-256 differs)",
+            err=True,
+        )
+    word = f"confirmed, {data['status']}: " if confirmed else ""
+    click.echo(f"{claim.id}: {word}{message}.")
+    return 0 if confirmed else 1
+
+
 def rechecked(path: Path, reference: str | None, json_: bool) -> int:
     """Check a certificate and say what that rests on."""
     from mechkit.prove import certificate

@@ -61,11 +61,11 @@ def side(mechanism: Mechanism, roles: Iterable[str] | str) -> Mechanism:
 def _side_of(setting: Setting, acting: list[int], rest: list[int], whole: Any) -> Setting:
     types, reports = _part(setting.types, acting), setting.report_space
     # The values of those who act do not depend on the others' types, so any types will do.
-    idle = setting.types.low[rest]
+    exact, floats = setting.types.low[rest][None], setting.types.low_float[rest][None]
 
     def full(mine: Array) -> Array:
-        filler = np.zeros_like(mine[:, :1]) + idle[None]
-        return whole(mine, filler)
+        plain = isinstance(mine, np.ndarray) and mine.dtype != object
+        return whole(mine, np.zeros_like(mine[:, :1]) + (floats if plain else exact))
 
     def value(mine: Array, allocation: Array, *, public: Public) -> Array:
         known = {name: array for name, array in public.items() if name != OTHERS}

@@ -88,7 +88,8 @@ def test_other_sources_are_asked_again(tmp_path, monkeypatch, what):
     entry, built = counting(FIRST)
     audited(entry, save=tmp_path)
     built.clear()
-    monkeypatch.setattr(f"mechkit.audit.files.{what}", lambda *of: "other")
+    where = "run" if what == "digest_of" else "files"
+    monkeypatch.setattr(f"mechkit.audit.{where}.{what}", lambda *of: "other")
     assert audited(entry, save=tmp_path).resumed == 0
     assert built
 

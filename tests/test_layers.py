@@ -30,7 +30,7 @@ UNINSTALLED = ("tests", "benchmarks")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("rechecks", "best"),
+    ("rechecks", "best", "auditing"),
     ("__init__",),
     ("audit", "testing", "report", "exhibit"),
     ("instances",),
@@ -53,7 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("settings",),
     ("priors",),
     ("spaces",),
-    ("workers", "terminal", "starter", "lazy", "saved", "data"),
+    ("workers", "terminal", "options", "starter", "lazy", "saved", "data"),
     ("errors",),
 )
 

@@ -22,6 +22,8 @@ from mechkit.errors import InputError
 from mechkit.lazy import lazy
 
 FORMAT = "mechkit-audit/1"
+SHARED = ("__init__.py", "claim.py", "paper.py")
+"""The files of `papers` that belong to no paper (a paper's own `__init__.py` counts here, too)."""
 
 
 def version() -> str:
@@ -43,12 +45,14 @@ def digest_of(entry: Entry) -> str:
 
 
 def engine_digest() -> str:
-    """The SHA-256 of the sources that judge: the packages, the catalogue's entry files left out."""
+    """The SHA-256 of the sources that judge: the packages, less the catalogue's and the papers'
+    own files."""
     root, total = Path(__file__).resolve().parents[1], hashlib.sha256()
     listed = {root / "catalogue" / f"{name}.py" for name in catalogue.MODULES}
     for package in (root, root.parent / "proofs", root.parent / "solvers"):
         for path in sorted(package.rglob("*.py")):
-            if path not in listed:
+            of_a_paper = path.relative_to(package).parts[:1] == ("papers",) and package == root
+            if path not in listed and not (of_a_paper and path.name not in SHARED):
                 total.update(f"{path.relative_to(root.parent).as_posix()}\0".encode())
                 total.update(path.read_bytes() + b"\0")
     return total.hexdigest()
@@ -84,10 +88,11 @@ class Folder:
     def engine(self) -> str:
         return engine_digest()
 
-    def stamp(self, task: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
-        """What a file must have been made with for its contents to count."""
+    def stamp(self, task: Mapping[str, Any], digest: str) -> dict[str, Any]:
+        """What a file must have been made with for its contents to count; digest: of what declares
+        the task's entry or claim."""
         made = {"format": FORMAT, "task": dict(task), "version": version()}
-        return _plain(made | {"entry": digest_of(entry), "engine": self.engine})
+        return _plain(made | {"entry": digest, "engine": self.engine})
 
     def read(self, name: str, stamp: Mapping[str, Any]) -> dict[str, Any] | None:
         """What an earlier run wrote; None where there is nothing, or nothing to be trusted."""

@@ -1,4 +1,5 @@
-"""What an audit records: a cell for each property of an entry, a row for each entry, all of them.
+"""What an audit records: a cell for each property of an entry, a row for each entry, all of them;
+and what was found of each claim of the papers.
 
 A cell holds both sides: what the entry declares, with its reason, and what `verify` found, with its
 evidence and witness. Where the two differ, one of them is wrong.
@@ -78,11 +79,49 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What was found of a claim, in plain values.
+
+    asked: what was put to the toolkit. agreement: "agrees", "undecided" or "DISAGREES" with what
+    was expected by hand. exercised: trades (or instances) that put it to the test. file: a witness,
+    a certificate or the numbers of a fact, as `mechkit replay` reads it; None where there is
+    nothing to replay. replays: whether it did. curve: see `curve`.
+    """
+
+    claim: str
+    paper: str
+    where: str
+    says: str
+    reading: str
+    asked: str
+    expected: bool | None
+    because: str
+    status: str
+    method: str
+    evidence: str
+    exercised: int | None
+    seconds: float
+    agreement: str
+    told: str = ""
+    file: Mapping[str, Any] | None = None
+    replays: str = ""
+    curve: Mapping[str, Any] | None = None
+    formula: Mapping[str, str] | None = None
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Nothing to look into."""
+        return self.agreement != "DISAGREES" and self.error is None
+
+
+@dataclass(frozen=True)
 class Audit:
     """All rows, in the order of the catalogue, and how they were made.
 
     evaluations, seconds: the budget of each entry. taken: wall time of this run. resumed: how many
     rows were read from an earlier run's files. unsaved: why results could not be written, if so.
+    claims: what was found of the papers' claims, where they were asked for.
     """
 
     rows: tuple[Row, ...]
@@ -94,6 +133,7 @@ class Audit:
     version: str
     resumed: int = 0
     unsaved: str | None = None
+    claims: tuple[Checked, ...] = ()
 
     def __iter__(self) -> Iterator[tuple[Row, Cell]]:
         return ((row, cell) for row in self.rows for cell in row.cells)
@@ -105,8 +145,13 @@ class Audit:
 
     @property
     def ok(self) -> bool:
-        """Every cell agrees, and there are some."""
-        return bool(self.rows) and not self.disagreements and not any(r.error for r in self.rows)
+        """Every cell and every claim agrees, and there are some."""
+        return (
+            bool(self.rows or self.claims)
+            and not self.disagreements
+            and not any(row.error for row in self.rows)
+            and all(claim.ok for claim in self.claims)
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -146,6 +191,7 @@ def as_json(result: Audit) -> dict[str, Any]:
         "taken": result.taken,
         "resumed": result.resumed,
         "rows": [asdict(row) for row in result.rows],
+        "claims": [asdict(claim) | {"ok": claim.ok} for claim in result.claims],
     }
 
 

@@ -326,7 +326,7 @@ def _run(
     rows: dict[Task, Row] = {}
     if folder is not None:
         for task in tasks:
-            stamp = folder.stamp(asdict(task), known[task.key])
+            stamp = folder.stamp(asdict(task), digest_of(known[task.key]))
             if (saved := folder.read(task.file, stamp)) is not None:
                 rows[task] = row_from(saved)
     resumed = len(rows)
@@ -347,7 +347,9 @@ def _run(
     for task, row in finished():
         rows[task] = row
         if folder is not None:
-            folder.write(task.file, folder.stamp(asdict(task), known[task.key]), asdict(row))
+            folder.write(
+                task.file, folder.stamp(asdict(task), digest_of(known[task.key])), asdict(row)
+            )
         show(len(rows) / len(tasks), task.key)
     result = Audit(
         rows=tuple(rows[task] for task in tasks),

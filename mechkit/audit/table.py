@@ -7,7 +7,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from mechkit.audit.record import Agreement, Audit, Cell, Row
+from mechkit.audit.record import Agreement, Audit, Cell, Checked, Row
 
 SLOWEST = 5
 STYLES = {
@@ -21,9 +21,14 @@ STYLES = {
 
 def render(audit: Audit) -> RenderableType:
     """The whole page."""
-    parts: list[RenderableType] = [header(audit), "", counts(audit)]
-    parts += [disagreement(row, cell) for row, cell in audit.disagreements]
-    parts += ["", timing(audit), "", verdict(audit)]
+    parts: list[RenderableType] = [header(audit)]
+    if audit.claims:
+        parts += ["", claims(audit), *(contradicted(c) for c in audit.claims if not c.ok)]
+    if audit.rows:
+        parts += ["", counts(audit)]
+        parts += [disagreement(row, cell) for row, cell in audit.disagreements]
+        parts += ["", timing(audit)]
+    parts += ["", verdict(audit)]
     if audit.unsaved:
         parts.append(Text(f"not saved: {audit.unsaved}", style="bold red"))
     return Group(*parts)
@@ -31,13 +36,47 @@ def render(audit: Audit) -> RenderableType:
 
 def header(audit: Audit) -> Text:
     entries = len({row.key for row in audit.rows})
+    named = [f"{entries} {'entry' if entries == 1 else 'entries'}"] if entries else []
+    if audit.claims:
+        papers = len({claim.paper for claim in audit.claims})
+        named.append(
+            f"{len(audit.claims)} {'claim' if len(audit.claims) == 1 else 'claims'} of "
+            f"{papers} {'paper' if papers == 1 else 'papers'}"
+        )
     seeds = ", ".join(str(seed) for seed in audit.seeds)
     again = f", {audit.resumed} read from an earlier run" if audit.resumed else ""
     return Text(
-        f"{entries} {'entry' if entries == 1 else 'entries'}, "
+        f"{' and '.join(named)}, "
         f"{'seed' if len(audit.seeds) == 1 else 'seeds'} {seeds}, "
         f"{audit.evaluations:,} evaluations each, {audit.taken:.0f} s on "
         f"{audit.workers} {'core' if audit.workers == 1 else 'cores'}{again}"
+    )
+
+
+WORDS = {"refuted": "bold red", "proved": "green", "unrefuted": "blue", "unknown": "yellow"}
+
+
+def claims(audit: Audit) -> Table:
+    """Each claim, its verdict, and the evidence in a line."""
+    table = Table("claim", "where", "verdict", "evidence", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for claim in audit.claims:
+        table.add_row(
+            Text(claim.claim),
+            Text(claim.where),
+            Text(claim.status, style=WORDS.get(claim.status, "magenta")),
+            Text(claim.evidence),
+        )
+    return table
+
+
+def contradicted(claim: Checked) -> Panel:
+    """Both sides of a claim whose verdict is not what was expected."""
+    expected = {True: "it holds", False: "it fails", None: "not known"}[claim.expected]
+    lines = [f"expected: {expected} ({claim.because})", f"found: {claim.status}: {claim.evidence}"]
+    lines += [line for line in (claim.replays, claim.told) if line]
+    return Panel(
+        Text("\n".join(lines)), title=Text(claim.claim), title_align="left", border_style="red"
     )
 
 
@@ -76,9 +115,19 @@ def timing(audit: Audit) -> Text:
 
 def verdict(audit: Audit) -> Text:
     if audit.ok:
-        return Text("every cell agrees with the truth table", style="green")
+        told = []
+        if audit.claims:
+            told.append("every claim's verdict is what an argument by hand expects")
+        if audit.rows:
+            told.append("every cell agrees with the truth table")
+        return Text("; ".join(told), style="green")
     broken, failed = len(audit.disagreements), sum(1 for row in audit.rows if row.error)
-    text = f"{broken} {'cell disagrees' if broken == 1 else 'cells disagree'}"
+    wrong = sum(1 for claim in audit.claims if not claim.ok)
+    told = []
+    if wrong:
+        told.append(f"{wrong} {'claim disagrees' if wrong == 1 else 'claims disagree'}")
+    if broken:
+        told.append(f"{broken} {'cell disagrees' if broken == 1 else 'cells disagree'}")
     if failed:
-        text += f"; {failed} {'entry' if failed == 1 else 'entries'} raised an error"
-    return Text(text, style="bold red")
+        told.append(f"{failed} {'entry' if failed == 1 else 'entries'} raised an error")
+    return Text("; ".join(told) or "nothing was audited", style="bold red")
