@@ -54,13 +54,14 @@ def assignments(
     "  mechkit optimum positions bids.json --option click_rates=1,0.5 --json\n"
     "  mechkit optimum market.py:market types.parquet --save best.json\n"
     "  mechkit optimum matched_trade pairs.csv --vcg\n"
+    "  mechkit optimum madda --seed 3 --draws 200\n"
     "\b\nA CSV file, bids.csv:\n"
     "  agent,value\n"
     "  ann,0.9\n"
     "  bob,0.4"
 )
 @click.argument("setting", metavar="SETTING")
-@click.argument("values", type=click.Path(path_type=Path), metavar="VALUES")
+@click.argument("values", type=click.Path(path_type=Path), metavar="[VALUES]", required=False)
 @click.option(
     "--option",
     "-o",
@@ -75,17 +76,23 @@ def assignments(
 @click.option(
     "--seconds", type=float, metavar="S", callback=finite, help="A limit; none if not said."
 )
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of a paper's draws; 0.")
+@click.option(
+    "--draws", type=click.IntRange(min=2), metavar="N", help="Of a paper's market; 1,000."
+)
 @click.option("--json", "json_", is_flag=True, help="One JSON document on stdout instead.")
 @click.option(
     "--save", type=click.Path(path_type=Path), metavar="FILE.json", help="Write it there, too."
 )
 def optimum(
     setting: str,
-    values: Path,
+    values: Path | None,
     options: Mapping[str, str],
     vcg: bool,
     exact: bool,
     seconds: float | None,
+    seed: int | None,
+    draws: int | None,
     json_: bool,
     save: Path | None,
 ) -> int:
@@ -100,14 +107,32 @@ def optimum(
     JSON, nested lists (agents, ...) or (profiles, agents, ...). A column profile makes many
     profiles, a column agent names the agents, a column role says who is buyer and who is seller.
 
+    A paper's id alone draws instances of its market and puts each of its systems beside the
+    optimum; --option changes the market's sizes.
+
     The bound is computed again from the certificate. Exits with 0 if the value is optimal, with 1
     if a limit came first, with 2 if the input is wrong.
     """
-    from mechkit.instances import instance
+    from mechkit.papers import PAPERS
 
     if save is not None and (save.is_dir() or not save.absolute().parent.is_dir()):
         what = "is a directory" if save.is_dir() else "is in no directory that exists"
         raise InputError(f"{save} {what}: give a file name in a directory that is there")
+    if setting in PAPERS and values is None:
+        if vcg or exact or seconds is not None:
+            raise InputError(
+                "--vcg, --exact and --seconds are for values, not for a paper's market"
+            )
+        return compared(setting, options, seed or 0, draws or 1000, json_, save)
+    if values is None:
+        raise InputError(
+            f"{setting} needs VALUES, a CSV, JSON or Parquet file; without one, give a paper: "
+            f"{', '.join(PAPERS)}"
+        )
+    if seed is not None or draws is not None:
+        raise InputError("--seed and --draws are for a paper's market: values are not drawn")
+    from mechkit.instances import instance
+
     with aside(), waiting(f"solving {setting}"):
         asked = instance(setting, options, values, exact=exact)
         try:
@@ -123,16 +148,50 @@ def optimum(
     else:
         put(page(asked, found, holds))
     sys.stdout.flush()
-    if save is not None:
-        try:
-            write(save, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-        except OSError as error:
-            raise InputError(
-                f"{save} could not be written ({error.strerror or error}); give a file in a "
-                "directory that can be written and has space"
-            ) from None
-        click.echo(f"\nsaved {save}", err=json_)
+    keep(save, data, quiet=json_)
     return 0 if found.status == "optimal" else 1
+
+
+def keep(save: Path | None, data: Mapping[str, Any], *, quiet: bool) -> None:
+    """Write the document, where that was asked for."""
+    if save is None:
+        return
+    try:
+        write(save, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    except OSError as error:
+        raise InputError(
+            f"{save} could not be written ({error.strerror or error}); give a file in a "
+            "directory that can be written and has space"
+        ) from None
+    click.echo(f"\nsaved {save}", err=quiet)
+
+
+def compared(
+    paper: str, options: Mapping[str, str], seed: int, draws: int, json_: bool, save: Path | None
+) -> int:
+    """A paper's systems beside the optimum of its market."""
+    from mechkit import markets
+
+    sizes = {}
+    for name, text in options.items():
+        if not text.isdigit():
+            raise InputError(
+                f"{name} = {text}: expected a whole number, a size of {paper}'s market"
+            )
+        sizes[name] = int(text)
+    with aside(), waiting(f"drawing {paper}"):
+        try:
+            found = markets.compare(paper, seed=seed, draws=draws, sizes=sizes)
+        except ImportError as error:
+            raise InputError(str(error)) from None
+    data = markets.as_json(found)
+    if json_:
+        put_json(data)
+    else:
+        put(markets.page(found))
+    sys.stdout.flush()
+    keep(save, data, quiet=json_)
+    return 0
 
 
 def checked(found: Optimum) -> tuple[Optimum, bool | None]:

@@ -479,7 +479,7 @@ def test_data_that_are_none(here, name, text, message):
         (["market.py:number", "b.csv"], "market.py:number is a int, expected a Setting"),
         (["nowhere.py:market", "b.csv"], "nowhere.py: no such file"),
         (["empty.py", "b.csv"], "empty.py declares no setting: give one a name in it, market = "),
-        (["single_item"], "Missing argument 'VALUES'"),
+        (["single_item"], "single_item needs VALUES"),
     ],
 )
 def test_usage_that_is_refused(here, args, message):

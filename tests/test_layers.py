@@ -33,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rechecks", "best", "auditing"),
     ("__init__",),
     ("audit", "testing", "report", "exhibit"),
-    ("instances",),
+    ("instances", "markets"),
     ("story", "witness", "sources", "grouped"),
     ("catalogue",),
     ("papers",),
