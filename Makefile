@@ -12,8 +12,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-audit: .venv/.core  ## every verdict on the catalogue against its truth table
-	$(BIN)/mechkit audit
+audit: .venv/.audit  ## every claim of the papers, and the catalogue against its truth table
+	$(BIN)/mechkit audit --save audit
 
 test: .venv/.test  ## run the tests; skips are printed, warnings are errors
 	$(BIN)/python -m pytest -n $(JOBS)
@@ -33,7 +33,7 @@ lint: .venv/.dev  ## ruff and mypy
 	$(BIN)/mypy
 
 clean:  ## remove .venv, builds and caches
-	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv audit build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.created:
@@ -45,10 +45,14 @@ clean:  ## remove .venv, builds and caches
 	$(PIP) --editable .
 	@touch $@
 
+.venv/.audit: .venv/.created pyproject.toml constraints.txt
+	$(PIP) --editable '.[prove,solve]'
+	@touch .venv/.core $@
+
 .venv/.test: .venv/.created pyproject.toml constraints.txt
 	$(PIP) --editable '.[test]'
-	@touch .venv/.core $@
+	@touch .venv/.core .venv/.audit $@
 
 .venv/.dev: .venv/.created pyproject.toml constraints.txt
 	$(PIP) --editable '.[dev]'
-	@touch .venv/.core .venv/.test $@
+	@touch .venv/.core .venv/.audit .venv/.test $@

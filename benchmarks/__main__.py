@@ -7,6 +7,7 @@ proofs     seconds against size, and the whole catalogue
 solvers    assignment, closed forms, winner determination against CP-SAT, linear programs exactly
 qvcg       the quantised VCG auction, and the continuous optimum
 revenue    optimal auctions, and optimal mechanisms by linear programming
+papers     instances per second of the papers' markets and systems
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-TOPICS = ("searching", "proofs", "solvers", "qvcg", "revenue")
+TOPICS = ("searching", "proofs", "solvers", "qvcg", "revenue", "papers")
 """Modules beside this one: measure(share) -> record, and tables(record) -> what to print."""
 
 
