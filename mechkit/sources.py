@@ -67,6 +67,15 @@ def load_setting(reference: str) -> Setting:
     return found.setting if isinstance(found, Mechanism) else found
 
 
+def load_game(reference: str) -> Any:
+    """The game of FILE.py:NAME, a `proofs.games.Game` or a function that returns one. Raises
+    InputError as `load` does."""
+    from proofs.games import Game
+
+    found, _, _ = _from_file(reference, Game)
+    return found
+
+
 def file_of(entry: Entry) -> Path:
     """The catalogue file that lists an entry (its `make` may come from a helper elsewhere)."""
     for name in MODULES:
@@ -105,7 +114,8 @@ def _from_file(reference: str, kind: type, *also: type) -> tuple[Any, Path, str]
                 Mechanism: "auction = mk.Mechanism(setting, allocate, pay)",
                 Setting: "market = mk.single_item(3)",
             }
-            raise InputError(f"{path} declares no {noun}: give one a name in it, {example[kind]}")
+            shown = example.get(kind, f"{noun} = {kind.__name__}(...)")
+            raise InputError(f"{path} declares no {noun}: give one a name in it, {shown}")
         if len(offered) > 1:
             raise InputError(
                 f"{path} declares {len(offered)} {noun}s ({', '.join(offered)}): say "

@@ -30,9 +30,9 @@ UNINSTALLED = ("tests", "benchmarks")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("rechecks", "best", "auditing"),
+    ("rechecks", "best", "auditing", "deriving"),
     ("__init__",),
-    ("audit", "testing", "report", "exhibit"),
+    ("audit", "testing", "report", "exhibit", "derivation", "portrait"),
     ("instances", "markets"),
     ("story", "witness", "sources", "grouped"),
     ("catalogue",),
