@@ -35,23 +35,33 @@ class NoClosedForm(Exception):
 class Side:
     """slack ≥ 0 (or = 0); name: of the corner at which the slack is 0.
 
-    edge: not a bound of the player's but the border of a regime of later replies.
+    edge: not a bound of the player's but the border of a regime of later replies; for_all: it must
+    hold for every member of a family, so that no single point has it at zero.
     """
 
     name: str
     slack: sp.Expr
     equality: bool = False
     edge: bool = False
+    for_all: bool = False
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One player's: maximise utility over variables on sides."""
+    """One player's: maximise utility over variables on sides.
+
+    closing: put in after differentiation, what the player takes as given and is decided at the
+    same time: the sum over the other members of a family.
+    """
 
     player: str
     utility: sp.Expr
     variables: tuple[sp.Basic, ...]
     sides: tuple[Side, ...]
+    closing: tuple[tuple[sp.Basic, sp.Expr], ...] = ()
+
+    def closed(self, expression: sp.Expr) -> sp.Expr:
+        return expression.xreplace(dict(self.closing)) if self.closing else expression
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,8 @@ class Candidates:
 
 def candidates(problems: Sequence[Problem], domain: Domain, clock: Clock) -> Candidates:
     """The points that meet every player's first order conditions, by active set."""
-    choices = [list(_active_sets(problem, edges=len(problems) == 1)) for problem in problems]
+    alone = len(problems) == 1 and not problems[0].closing
+    choices = [list(_active_sets(problem, edges=alone)) for problem in problems]
     count = 1
     for sets in choices:
         count *= len(sets)
@@ -94,7 +105,9 @@ def candidates(problems: Sequence[Problem], domain: Domain, clock: Clock) -> Can
 def _active_sets(problem: Problem, *, edges: bool) -> Iterator[tuple[Side, ...]]:
     """Sides that may hold with equality; edges: those of regimes among them."""
     always = tuple(side for side in problem.sides if side.equality)
-    others = [s for s in problem.sides if not s.equality and (edges or not s.edge)]
+    others = [
+        s for s in problem.sides if not s.equality and not s.for_all and (edges or not s.edge)
+    ]
     for size in range(len(problem.variables) - len(always) + 1):
         for some in combinations(others, size):
             active = (*always, *some)
@@ -126,11 +139,14 @@ def _at(
         for problem, place in zip(problems, places_of_all, strict=True):
             free = [x for x in problem.variables if x not in place]
             utility = problem.utility.subs(place)
-            equations += [sp.diff(utility, x) for x in free]
+            equations += [problem.closed(sp.diff(utility, x)) for x in free]
             unknowns += free
-            fixed.update(place)
+            fixed.update({x: problem.closed(value) for x, value in place.items()})
+            if any(fixed[x].has(x) for x in place):
+                raise NoClosedForm(f"a constraint of {problem.player} is about its rivals too")
         equations = [_fixed(equation, fixed) for equation in equations]
-        if len(problems) == 1 and unknowns and all(equation == 0 for equation in equations):
+        alone = len(problems) == 1 and not problems[0].closing
+        if alone and unknowns and all(equation == 0 for equation in equations):
             # A flat piece: it is as good at its corners, which other active sets give.
             continue
         answer = solved(equations, unknowns, domain, clock)
@@ -187,7 +203,7 @@ def _candidate(
     for problem, active in zip(problems, chosen, strict=True):
         conditions += [side.slack.subs(decisions) for side in problem.sides if side not in active]
         conditions += [
-            multiplier.subs(decisions)
+            problem.closed(multiplier).subs(decisions)
             for side, multiplier in _multipliers(problem, active)
             if not side.equality
         ]

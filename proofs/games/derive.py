@@ -26,6 +26,7 @@ from proofs.games.limits import Clock, TimeIsUp, time_limit
 from proofs.games.signs import empty
 from proofs.games.solution import Equilibrium, Status
 from proofs.games.stages import Regime, Trail, branch, stage_reply
+from proofs.games.sums import put
 from proofs.games.unbounded import NoEquilibrium
 
 
@@ -96,7 +97,10 @@ def _utilities(at: Inner, regimes: list[Regime]) -> dict[str, sp.Expr]:
     """What everybody gets in equilibrium: one formula, or one for each regime."""
     found: dict[str, sp.Expr] = {}
     for mover in at.game.players:
-        values = [(neat(at.inward(mover.utility).subs(r.decisions)), r.formula) for r in regimes]
+        values = [
+            (neat(put(at.inward(mover.utility), r.decisions, at.indices)), r.formula)
+            for r in regimes
+        ]
         if len(values) == 1:
             found[mover.name] = at.outward(values[0][0])
         elif values:

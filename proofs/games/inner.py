@@ -16,22 +16,52 @@ import sympy as sp
 from proofs.games.corners import Side
 from proofs.games.game import Decision, Family, Game, Mover
 from proofs.games.signs import Domain, Range
+from proofs.games.sums import canonical, member, named, summed
 
 
 @dataclass(frozen=True)
 class Inner:
-    """game: as given. symbols: from its symbols to those of the derivation. domain: parameters'."""
+    """game: as given. symbols: from its symbols to those of the derivation. domain: parameters'.
+
+    sizes: a symbol for the size of every family that is given as a number, so that formulas for
+    families stay formulas in the number of members.
+    """
 
     game: Game
     symbols: Mapping[sp.Basic, sp.Basic]
     domain: Domain
+    sizes: Mapping[sp.Integer, sp.Basic]
 
     def inward(self, expression: Any) -> Any:
-        return sp.sympify(expression).xreplace(dict(self.symbols))
+        written = sp.sympify(expression).xreplace(dict(self.symbols))
+        for one in written.atoms(sp.Sum):
+            index, low, high = one.limits[0]
+            if high in self.sizes and len(one.limits) == 1:
+                new = sp.Sum(one.function, (index, low, self.sizes[high]))
+                written = written.xreplace({one: new})
+        return canonical(written)
+
+    def size(self, family: Family) -> sp.Expr:
+        return self.sizes.get(family.size) or family.size.xreplace(dict(self.symbols))
+
+    def index(self, family: Family) -> sp.Basic:
+        return self.symbols[family.index]
+
+    @property
+    def indices(self) -> dict[sp.Basic, sp.Basic]:
+        """The index of a family by the base of each of its decisions."""
+        return {
+            self.symbols[d.symbol.base]: self.symbols[mover.index]
+            for mover in self.game.players
+            if isinstance(mover, Family)
+            for d in mover.decisions
+        }
 
     def outward(self, expression: Any) -> Any:
-        back = {new: old for old, new in self.symbols.items()}
-        return sp.sympify(expression).xreplace(back)
+        back = {new: old for old, new in (*self.symbols.items(), *self.sizes.items())}
+        taken = {str(symbol) for symbol in self.symbols}
+        name = next(name for name in "jlmrst" if name not in taken)
+        return named(sp.sympify(expression).xreplace(back), sp.Symbol(name, integer=True))
 
 
 def inner(game: Game) -> Inner:
@@ -60,15 +90,36 @@ def inner(game: Game) -> Inner:
             symbols[mover.index] = sp.Symbol(mover.index.name, integer=True, positive=True)
     names = [str(symbol) for symbol in symbols]
     for name in names:
-        if names.count(name) > 1 and not _indices(game, name):
+        if names.count(name) > 1:
             raise ValueError(f"game {game.name!r} has two symbols named {name!r}: rename one")
-    found = Inner(game, symbols, Domain(ranges))
-    relations = [found.inward(relation) for relation in game.assumptions]
-    return Inner(game, symbols, Domain(ranges).where(*relations))
+    sizes: dict[sp.Integer, sp.Basic] = {}
+    found = Inner(game, symbols, Domain(ranges), sizes)
+    for mover in game.players:
+        if isinstance(mover, Family):
+            if mover.size.is_Integer and mover.size not in sizes:
+                number = sp.Dummy(f"n{mover.size}", integer=True, positive=True)
+                sizes[mover.size] = number
+                ranges[number] = Range(mover.size, mover.size, integer=True)
+            ranges[symbols[mover.index]] = Range(sp.S.One, integer=True, members=found.size(mover))
+    relations: list[sp.Basic] = []
+    for assumption in game.assumptions:
+        relation = found.inward(assumption)
+        relations.append(relation)
+        relations += _for_all(relation, found)
+    return Inner(game, symbols, Domain(ranges).where(*relations), sizes)
 
 
-def _indices(game: Game, name: str) -> bool:
-    return any(isinstance(m, Family) and m.index.name == name for m in game.players)
+def _for_all(relation: Any, at: Inner) -> list[sp.Basic]:
+    """What holds for every member of a family holds for the sum over all of them."""
+    found = []
+    for mover in at.game.players:
+        if not isinstance(mover, Family) or relation in (True, False):
+            continue
+        index = at.index(mover)
+        if relation.has(index):
+            total = summed(member(relation.lhs - relation.rhs, index), at.size(mover))
+            found.append(relation.func(total, 0))
+    return found
 
 
 def _assumptions(low: sp.Expr, high: sp.Expr, *, integer: bool, strict: bool) -> dict[str, bool]:

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import sympy as sp
@@ -38,12 +40,17 @@ _MILLISECONDS = 2000
 
 @dataclass(frozen=True)
 class Range:
-    """An interval; closed: its finite ends belong to it."""
+    """An interval; closed: its finite ends belong to it.
+
+    members: for the index of a family, how many there are; a relation with the index in it holds
+    for every one of them.
+    """
 
     low: sp.Expr = -sp.oo
     high: sp.Expr = sp.oo
     closed: bool = False
     integer: bool = False
+    members: sp.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -137,12 +144,10 @@ def _signs(expression: sp.Expr) -> Signs:
     quick = _assumed(expression)
     if quick != ANY:
         return quick
-    try:
-        product = factored(expression)
-    except sp.PolynomialError:
-        product = expression
+    with suppress(sp.PolynomialError):
+        expression = factored(expression)
     found = POSITIVE
-    for factor in sp.Mul.make_args(product):
+    for factor in sp.Mul.make_args(expression):
         found = _product(found, _factor_signs(factor))
     return found
 
@@ -289,25 +294,36 @@ def points(
     """Rational points of the domain, with values for every symbol of `about`."""
     rng = random.Random(seed)
     substitution, _ = domain.shifts
+    about = list(about)
     mentioned: set[sp.Basic] = set()
     for expression in (*about, *(e for e, _ in domain.relations)):
         mentioned |= expression.free_symbols | expression.atoms(sp.Indexed, sp.IndexedBase)
-    bases = {b for b in mentioned if isinstance(b, sp.IndexedBase)}
-    labels = {b.label for b in bases}
-    symbols = [s for s in domain.ranges if isinstance(s, sp.Symbol)]
-    symbols += sorted(
-        (s for s in mentioned - set(symbols) - labels if isinstance(s, sp.Symbol)), key=str
-    )
+    bases = sorted((b for b in mentioned if isinstance(b, sp.IndexedBase)), key=str)
+    indices = {s: span.members for s, span in domain.ranges.items() if span.members is not None}
+    symbols = {s for s in mentioned | set(domain.ranges) if isinstance(s, sp.Symbol)}
+    symbols -= {b.label for b in bases} | set(indices)
     for _ in range(tries):
-        point = _drawn(symbols, substitution, domain, rng)
+        point = _drawn(sorted(symbols, key=str), substitution, domain, rng)
         if point is None:
             continue
-        for base in sorted(bases, key=str):
+        sizes = {s: int(members.subs(point)) for s, members in indices.items()}
+        for base in bases:
             span = domain.ranges.get(base, Range())
-            for k in range(1, 7):
+            for k in range(1, max(sizes.values(), default=6) + 1):
                 point[base[k]] = _number(span, rng)
-        if all(sign_at(e, point) in allowed for e, allowed in domain.relations):
-            yield point
+        if all(_everywhere(e, allowed, point, sizes) for e, allowed in domain.relations):
+            yield point | {s: sp.Integer(rng.randint(1, size)) for s, size in sizes.items()}
+
+
+def _everywhere(
+    relation: sp.Expr, allowed: Signs, point: dict[sp.Basic, Any], sizes: Mapping[sp.Basic, int]
+) -> bool:
+    """The relation holds at a point, for every member if it is about one."""
+    about = [s for s in sizes if relation.has(s)]
+    return all(
+        sign_at(relation, point | dict(zip(about, members, strict=True))) in allowed
+        for members in product(*(range(1, sizes[s] + 1) for s in about))
+    )
 
 
 def _drawn(
