@@ -3,6 +3,7 @@
 A game is written in SymPy, so importing this package loads it; `import proofs` does not.
 """
 
+from proofs.games.derive import derive
 from proofs.games.game import Decision, Family, Game, Parameter, Player, expanded
 from proofs.games.solution import (
     Branch,
@@ -31,5 +32,6 @@ __all__ = [
     "Status",
     "Step",
     "Values",
+    "derive",
     "expanded",
 ]
