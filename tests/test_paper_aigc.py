@@ -1,0 +1,482 @@
+"""Markets at roadside units: formulas by hand, systems against a slow simulation, the optimum."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mechkit.errors import InputError
+from mechkit.papers import paper_of
+from mechkit.papers.aigc import market, systems
+from mechkit.papers.aigc.mechanism import cost_as_reserve, mcafee_as_printed
+
+MARKET = paper_of("aigc").market
+
+
+def drawn(seed=0, batch=40, *, vehicles=12, machines=2, slots=3, coarse=False, **more):
+    """Instances; coarse: valuations are quarters, so that ties abound."""
+    rng = np.random.default_rng(seed)
+    found = market.draw(rng, batch, vehicles=vehicles, machines=machines, slots=slots, **more)
+    if coarse:
+        found = replace(
+            found,
+            values=np.round(found.values * 4) / 4,
+            costs=np.round(found.costs * 4) / 4,
+            dice=np.round(found.dice * 4) / 4,
+        )
+    return found
+
+
+# Formulas, from the paper's own numbers -----------------------------------------------------------
+
+
+def test_valuations_are_those_of_section_iv():
+    assert market.valuation(np.array([1000.0, 500.0, 0.0])) == pytest.approx(
+        [math.log(2), math.log(3 / 2), 0]
+    )
+    assert market.service_value(np.array([4.0, 10.0])).tolist() == [0.4, 1.0]
+
+
+def test_vehicles_drive_at_25_metres_a_second_and_turn_back():
+    # 90 km/h = 90,000 m / 3,600 s = 25 m/s.
+    assert pytest.approx(25) == market.PAPER.speed * market.KMH
+    start = np.array([[[900.0, 500.0], [10.0, 30.0]]])
+    where = market.positions(
+        start, np.array([[0, 3]]), np.array([[25.0, 25.0]]), np.array([0.0, 4.0, 5.0]), 1000.0
+    )
+    assert where[0, :, 0].tolist() == [[900, 500], [1000, 500], [975, 500]]
+    assert where[0, :, 1].tolist() == [[10, 30], [10, 70], [10, 95]]
+    north_west = market.positions(
+        start, np.array([[1, 2]]), np.array([[25.0, 2.0]]), np.array([1.0]), 1000.0
+    )
+    assert north_west[0, 0].tolist() == [[900, 525], [8, 30]]
+
+
+def test_four_units_cover_the_map_and_the_nearest_is_joined():
+    units = market.unit_positions()
+    assert units.tolist() == [[250, 250], [250, 750], [750, 250], [750, 750]]
+    where = np.array([[[[280.0, 790.0], [500.0, 499.0], [0.0, 0.0]]]])
+    away = market.distances(where, units)
+    # 3-4-5 triangles, and the corner 250 √2 away.
+    assert away[0, 0, 0, 1] == 50
+    assert away[0, 0, 2, 0] == pytest.approx(250 * math.sqrt(2))
+    assert market.participation(away, 500.0)[0, 0].tolist() == [1, 0, 0]
+    assert market.participation(away, 50.0)[0, 0].tolist() == [1, -1, -1]
+    # Nobody is further than 250 √2 < 500 metres from a unit.
+    assert (drawn(vehicles=200).unit >= 0).all()
+
+
+def test_rates_and_latencies():
+    # Power 1 at 500 m: ratio 1, 20 MHz · log2(2). Power 3: log2(4). Half the way: ratio 8.
+    rates = market.rate(np.array([1.0, 3.0, 1.0, 1.0]), np.array([500.0, 500.0, 250.0, 0.0]))
+    assert rates[:2].tolist() == [20e6, 40e6]
+    assert rates[2] == pytest.approx(20e6 * math.log2(9))
+    assert rates[3] == pytest.approx(20e6 * math.log2(1 + 500**3))
+    # 500 bytes are 4,000 bits: 0.2 ms at 20 Mbit/s.
+    assert market.latency(np.array(500.0), np.array(20e6)) == pytest.approx(0.2)
+
+
+def test_what_is_drawn_fits_together():
+    found = drawn(batch=50, vehicles=40, machines=5)
+    assert found.values == pytest.approx(np.log(1 + found.sizes / 1000))
+    assert found.costs.shape == (50, 3, 4, 5)
+    assert found.costs.min() > 0
+    assert found.costs.max() <= 1
+    assert found.latency == pytest.approx(8000 * found.sizes[:, None, :, None] / found.rates)
+    # At one place rates rise with power: u_m orders them.
+    costs = np.take_along_axis(found.costs, found.unit[..., None], axis=2)
+    assert (np.argsort(costs, axis=-1) == np.argsort(found.rates, axis=-1)).all()
+    # Power 10 u_m, and a distance between 1 m and 250 √2 m.
+    most = 20e6 * np.log2(1 + 10 * costs * 500**3)
+    least = 20e6 * np.log2(1 + 10 * costs * math.sqrt(2) ** 3)
+    assert (found.rates <= most * (1 + 1e-9)).all()
+    assert (found.rates >= least * (1 - 1e-9)).all()
+
+
+def test_laws_of_what_is_drawn():
+    found = drawn(batch=400, vehicles=50, machines=10)
+    # Standard errors: 0.289 / √48,000 and, of the log of the median, 0.75 · 1.25 / √20,000.
+    assert found.costs.mean() == pytest.approx(0.5, abs=0.006)
+    assert np.log(np.median(found.sizes)) == pytest.approx(math.log(500), abs=0.03)
+    assert np.log(found.sizes).std() == pytest.approx(0.75, abs=0.02)
+    # A second moves a vehicle by 20 to 30 m: few change units, some do.
+    moved = (found.unit[:, 1:] != found.unit[:, :-1]).mean()
+    assert 0 < moved < 0.1
+    assert np.bincount(found.unit.ravel()) / found.unit.size == pytest.approx([0.25] * 4, abs=0.01)
+
+
+def test_a_seed_says_what_is_drawn():
+    one, two, other = drawn(1), drawn(1), drawn(2)
+    for name, array in vars(one).items():
+        assert np.array_equal(array, getattr(two, name))
+        assert not np.array_equal(array, getattr(other, name))
+
+
+@pytest.mark.parametrize("name", ["vehicles", "machines", "slots", "batch"])
+@pytest.mark.parametrize("wrong", [0, 2.5, True, "3"])
+def test_bad_counts_are_explained(name, wrong):
+    counts = {"batch": 2, "vehicles": 2, "machines": 2, "slots": 2, name: wrong}
+    with pytest.raises(InputError, match=f"{name} = {wrong!r}: expected an integer"):
+        market.draw(np.random.default_rng(0), **counts)
+
+
+# Sizes from a file --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["120\n80\n3000\n", "bytes\n120\n80\n3000\n", "\n120\n\n80\n3000"])
+def test_sizes_of_a_file_are_drawn(tmp_path, text):
+    path = tmp_path / "sizes.csv"
+    path.write_text(text, encoding="utf-8")
+    sizes = market.read_sizes(path)
+    assert sizes.tolist() == [120, 80, 3000]
+    found = drawn(content=sizes)
+    assert set(np.unique(found.sizes)) == {80, 120, 3000}
+    assert found.values.max() == pytest.approx(math.log(4))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("size\n120\n-3\n", r"line 3, column 'size' is -3.0: expected a positive size"),
+        ("size\n0\n", r"line 2, column 'size' is 0.0: expected a positive size"),
+        ("size\nabc\n", r"line 2, column 'size' is 'abc'"),
+        ("size\nnan\n", r"expected a finite number"),
+        ("a,b\n1,2\n", r"has the columns a, b: expected one"),
+        ("size\n", r"holds no rows"),
+        ("", r"is empty"),
+    ],
+)
+def test_bad_files_are_explained(tmp_path, text, why):
+    path = tmp_path / "sizes.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=why):
+        market.read_sizes(path)
+
+
+def test_bad_sizes_are_explained(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        market.read_sizes(tmp_path / "none.csv")
+    nested = tmp_path / "sizes.json"
+    nested.write_text("[[1, 2], [3, 4]]", encoding="utf-8")
+    with pytest.raises(InputError, match="expected a table of one column"):
+        market.read_sizes(nested)
+    for wrong, why in (
+        ([], "has shape"),
+        ([[1.0]], "has shape"),
+        ([1.0, math.inf], "holds"),
+        (["a"], "expected content sizes"),
+    ):
+        with pytest.raises(InputError, match=why):
+            drawn(content=wrong)
+
+
+# The rules, against numbers and a slow simulation written from the paper --------------------------
+
+
+def test_mcafee_of_the_textbook():
+    # McAfee 1992: buyers 9, 8, 7, 4 and sellers 2, 3, 4, 5: three trades at 4.5.
+    buys, sells, pays, gets = mcafee_as_printed(
+        np.array([[9, 8, 7, 4.0]]), np.array([[2, 3, 4, 5.0]])
+    )
+    assert buys.tolist() == [[True] * 3 + [False]]
+    assert sells.tolist() == [[True] * 3 + [False]]
+    assert pays.tolist() == gets.tolist() == [[4.5]]
+
+
+def test_absent_buyers_do_not_count_as_a_next_pair():
+    values, costs = np.array([[1, 0.75, 0.25]]), np.array([[0, 0.5, 0.5]])
+    # With the third buyer p = 3/8 < 1/2; without it there is no third pair. One trade either way.
+    for present in ([True, True, True], [True, True, False]):
+        buys, sells, pays, gets = mcafee_as_printed(values, costs, present=np.array([present]))
+        assert buys.tolist() == sells.tolist() == [[True, False, False]]
+        assert (pays.tolist(), gets.tolist()) == ([[0.75]], [[0.5]])
+    alone = np.array([[True, True, False]])
+    buys, *_ = mcafee_as_printed(values, costs, present=alone, reduces_alone=False)
+    assert not buys.any()
+    # K = 1 and a second pair: p = (1/4 + 1/2) / 2 suits both.
+    buys, _, pays, _ = mcafee_as_printed(values, costs, present=np.array([[True, False, True]]))
+    assert (buys.tolist(), pays.tolist()) == ([[True, False, False]], [[0.375]])
+
+
+def test_second_price_with_a_reserve():
+    for bids, cost, wins, price in (
+        ([1, 0.5, 0], 0.25, 0, 0.5),
+        ([1, 0.5, 0], 0.75, 0, 0.75),
+        ([0.5, 0.5, 0], 0.5, 0, 0.5),
+        ([0.25, 0.5, 0.75], 0.8, None, None),
+    ):
+        buys, sells, pays, gets = cost_as_reserve(np.array([bids]), np.array([[cost]]))
+        assert buys[0].tolist() == [i == wins for i in range(3)]
+        assert sells[0, 0] == (wins is not None)
+        if wins is not None:
+            assert pays[0, 0] == gets[0, 0] == price
+    *_, kept = cost_as_reserve(np.array([[1, 0.5]]), np.array([[0.25]]), passes_on=False)
+    assert kept.tolist() == [[0.25]]
+
+
+def slow_mcafee(buyers, sellers, asked):
+    """buyers, sellers: {index: valuation}. Returns trades (buyer, seller, pays, gets)."""
+    v = sorted(buyers, key=lambda i: (-buyers[i], i))
+    m = sorted(sellers, key=lambda j: (sellers[j], j))
+    pairs = min(len(v), len(m))
+    k = max((i for i in range(1, pairs + 1) if buyers[v[i - 1]] >= sellers[m[i - 1]]), default=0)
+    if k < pairs:
+        p = (buyers[v[k]] + sellers[m[k]]) / 2
+        if sum(b >= p for b in buyers.values()) == k == sum(a <= p for a in sellers.values()):
+            return [(v[i], m[i], p, p) for i in range(k)]
+    return [(v[i], m[i], buyers[v[k - 1]], sellers[m[k - 1]]) for i in range(k - 1)]
+
+
+def slow_pairs(buyers, sellers, asked):
+    v = sorted(buyers, key=lambda i: (-buyers[i], i))
+    m = sorted(sellers, key=lambda j: (sellers[j], j))
+    trades = [(i, j) for i, j in zip(v, m, strict=False) if buyers[i] >= sellers[j]]
+    if not trades:
+        return []
+    price = (buyers[trades[-1][0]] + sellers[trades[-1][1]]) / 2
+    return [(i, j, price, price) for i, j in trades]
+
+
+def slow_second_price(buyers, sellers, asked):
+    left, trades = dict(buyers), []
+    for j, cost in sorted(sellers.items()):
+        here = {i: b for i, b in left.items() if asked is None or asked[i] == j}
+        ranked = sorted(here, key=lambda i: (-here[i], i))
+        if ranked and here[ranked[0]] >= cost:
+            second = here[ranked[1]] if len(ranked) > 1 else 0
+            trades.append((ranked[0], j, max(second, cost), max(second, cost)))
+            del left[ranked[0]]
+    return trades
+
+
+def slow_in_turn(buyers, sellers, asked):
+    return slow_second_price(buyers, sellers, None)
+
+
+SLOW = {
+    "McAfee as printed": (slow_mcafee, False),
+    "second price": (slow_second_price, False),
+    "second price in turn": (slow_in_turn, False),
+    "efficient pairs": (slow_pairs, False),
+    "random bids": (slow_mcafee, True),
+}
+
+
+def slow_system(found, b, rule, random):
+    """One instance, slot by slot and unit by unit; what a `Result` says of it."""
+    slots, units, machines = found.costs.shape[1:]
+    waiting, alphas = set(range(found.values.shape[1])), (0, 0.1, 1)
+    total = dict.fromkeys(("welfare", "trades", "budget", "sw", "gains", "late", "loss"), 0.0)
+    reward, second = dict.fromkeys(alphas, 0.0), dict.fromkeys(alphas, 0.0)
+    for t in range(slots):
+        sw = gains = late = beta = 0.0
+        served = set()
+        for n in range(units):
+            bids = found.dice[b, t] if random else found.values[b]
+            buyers = {v: bids[v] for v in waiting if found.unit[b, t, v] == n}
+            sellers = {m: found.costs[b, t, n, m] for m in range(machines)}
+            for v, m, pays, gets in rule(buyers, sellers, found.asked[b]):
+                u, c = found.values[b, v], sellers[m]
+                sw, gains = sw + u + c, gains + u - c
+                late += 8000 * found.sizes[b, v] / found.rates[b, t, v, m]
+                beta += pays - gets
+                total["loss"] += pays > u
+                served.add(v)
+        waiting -= served
+        total["welfare"] += gains - late
+        total["trades"] += len(served)
+        total["budget"] += beta
+        total["sw"] += sw
+        total["gains"] += gains
+        total["late"] += late
+        for alpha in alphas:
+            reward[alpha] += sw - alpha * beta**2 - late
+            second[alpha] += gains - beta - alpha * beta**2 - late
+    return total, reward, second
+
+
+@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize("coarse", [False, True])
+def test_systems_do_what_a_slow_simulation_does(name, coarse):
+    rule, random = SLOW[name]
+    for seed, vehicles, machines in ((0, 12, 2), (1, 20, 6), (2, 1, 1)):
+        found = drawn(seed, vehicles=vehicles, machines=machines, coarse=coarse)
+        result = MARKET.systems[name](found)
+        measured = result.measured
+        for b in range(len(found.values)):
+            total, reward, second = slow_system(found, b, rule, random)
+            assert result.trades[b] == total["trades"]
+            assert measured["buyers at a loss"][b] == total["loss"]
+            near = {"abs": 1e-9}
+            assert result.welfare[b] == pytest.approx(total["welfare"], **near)
+            assert result.budget[b] == pytest.approx(total["budget"], **near)
+            assert measured["social welfare (eq. 1)"][b] == pytest.approx(total["sw"], **near)
+            assert measured["gains from trade"][b] == pytest.approx(total["gains"], **near)
+            assert measured["latency, ms (eq. 2)"][b] == pytest.approx(total["late"], **near)
+            assert measured["budget cost (eq. 4)"][b] == pytest.approx(total["budget"], **near)
+            for alpha in reward:
+                printed = measured[f"reward, α = {alpha} (eq. 6)"][b]
+                assert printed == pytest.approx(reward[alpha], **near)
+                utilities = measured[f"reward of utilities, α = {alpha}"][b]
+                assert utilities == pytest.approx(second[alpha], **near)
+    assert set(SLOW) == set(MARKET.systems)
+
+
+# Conservation and capacity ------------------------------------------------------------------------
+
+CLEARINGS = (
+    systems.mcafee,
+    systems.second_price,
+    systems.second_price_in_turn,
+    systems.efficient_pairs,
+)
+
+
+def shares_a_machine(found, played):
+    """Whether some machine serves two vehicles in one slot."""
+    for b in range(len(found.values)):
+        used = [
+            (t, found.unit[b, t, v], played.machine[b, v])
+            for v, t in enumerate(played.served[b])
+            if t >= 0
+        ]
+        if len(set(used)) < len(used):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("clearing", CLEARINGS)
+@pytest.mark.parametrize("bidding", [systems.truthful, systems.at_random])
+def test_money_and_machines_are_conserved(clearing, bidding):
+    found = drawn(3, vehicles=30, machines=4, coarse=True)
+    played = systems.play(found, clearing, bidding)
+    result = systems.measure(found, played)
+    done = played.served >= 0
+    assert done.any()
+    assert np.array_equal(done, played.machine >= 0)
+    assert not played.pays[~done].any()
+    assert not shares_a_machine(found, played)
+    # Only machines that serve are paid.
+    paid = np.argwhere(played.gets > 0)
+    used = {
+        (b, t, found.unit[b, t, v], played.machine[b, v])
+        for (b, v), t in np.ndenumerate(played.served)
+        if t >= 0
+    }
+    assert {tuple(row) for row in paid.tolist()} <= used
+    kept = played.pays.sum(axis=1) - played.gets.sum(axis=(1, 2, 3))
+    assert result.budget == pytest.approx(kept)
+    m = result.measured
+    parts = m["buyers' utility"] + m["sellers' utility"] + result.budget
+    assert m["gains from trade"] == pytest.approx(parts)
+    assert result.welfare == pytest.approx(m["gains from trade"] - m["latency, ms (eq. 2)"])
+    if bidding is systems.truthful:
+        assert not m["buyers at a loss"].any()
+
+
+def test_a_machine_that_serves_two_is_noticed():
+    found = drawn(4, vehicles=40, machines=1, slots=1)
+    found = replace(found, values=found.values + 5)
+
+    def at_once(bids, costs, present, asked):
+        here = present.any(axis=1)
+        return systems.Cleared(np.where(here, 0, -1), np.zeros(bids.shape), np.zeros(costs.shape))
+
+    played = systems.play(found, at_once)
+    assert shares_a_machine(found, played)
+    assert (systems.measure(found, played).welfare > MARKET.optimum(found)).all()
+
+
+def test_who_is_in_no_market_is_not_served():
+    far = market.Parameters(coverage=100.0)
+    found = drawn(5, vehicles=40, parameters=far)
+    assert (found.unit < 0).any()
+    assert np.isinf(found.latency[found.unit < 0]).all()
+    for name, system in MARKET.systems.items():
+        result = system(found)
+        assert np.isfinite(result.welfare).all(), name
+        assert (result.welfare <= MARKET.optimum(found) + 1e-9).all(), name
+    served = systems.play(found, systems.efficient_pairs).served
+    b, v = np.nonzero(served >= 0)
+    assert (found.unit[b, served[b, v], v] >= 0).all()
+
+
+@pytest.mark.parametrize("wrong", [-0.1, np.nan, np.inf])
+def test_bad_bids_are_explained(wrong):
+    found = drawn()
+    with pytest.raises(InputError, match="expected finite bids of at least 0"):
+        systems.play(found, systems.mcafee, lambda i, t, w: np.full(i.values.shape, wrong))
+    with pytest.raises(InputError, match="expected finite bids"):
+        systems.play(found, systems.mcafee, lambda i, t, w: i.values[0])
+
+
+# The optimum --------------------------------------------------------------------------------------
+
+
+def brute_force(found, b):
+    """The largest welfare over every way to serve each vehicle once, or not, and no machine twice
+    in a slot."""
+    slots, _, machines = found.costs.shape[1:]
+    options = []
+    for v in range(found.values.shape[1]):
+        mine = [(None, 0.0)]
+        for t, m in itertools.product(range(slots), range(machines)):
+            n = found.unit[b, t, v]
+            delay = 8000 * found.sizes[b, v] / found.rates[b, t, v, m]
+            mine.append(((t, n, m), found.values[b, v] - found.costs[b, t, n, m] - delay))
+        options.append(mine)
+    best = 0.0
+    for way in itertools.product(*options):
+        used = [cell for cell, _ in way if cell is not None]
+        if len(set(used)) == len(used):
+            best = max(best, sum(gain for _, gain in way))
+    return best
+
+
+@pytest.mark.parametrize(("vehicles", "machines", "slots"), [(4, 1, 2), (3, 2, 2), (4, 3, 1)])
+def test_the_optimum_is_that_of_brute_force(vehicles, machines, slots):
+    # One unit, so that few vehicles compete.
+    one = market.Parameters(units_per_side=1, coverage=800.0)
+    found = drawn(
+        6,
+        60,
+        vehicles=vehicles,
+        machines=machines,
+        slots=slots,
+        parameters=one,
+        content=np.array([800.0, 1500.0, 4000.0]),
+    )
+    expected = [brute_force(found, b) for b in range(60)]
+    assert np.ptp(expected) > 0
+    assert MARKET.optimum(found) == pytest.approx(np.array(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize("vehicles", [20, 80])
+def test_no_system_beats_the_optimum(vehicles):
+    found = drawn(7, 30, vehicles=vehicles, machines=10, slots=5)
+    best = MARKET.optimum(found)
+    for name, system in MARKET.systems.items():
+        result = system(found)
+        assert (result.welfare <= best + 1e-9).all(), name
+        assert (result.trades > 0).all(), name
+
+
+def test_the_optimum_does_not_depend_on_how_many_are_solved_at_once(monkeypatch):
+    found = drawn(8, 17, vehicles=10)
+    best = MARKET.optimum(found)
+    monkeypatch.setattr(systems, "CELLS", 10 * 24 * 4)
+    assert np.array_equal(MARKET.optimum(found), best)
+
+
+def test_the_paper_describes_itself():
+    paper = paper_of("aigc")
+    assert paper.id == "aigc"
+    drawn_default = paper.market.draw(np.random.default_rng(0), 2)
+    named = paper.market.draw(np.random.default_rng(0), 2, **paper.market.sizes)
+    for name, array in vars(drawn_default).items():
+        assert np.array_equal(array, getattr(named, name))
+    assert paper.market.large["vehicles"] == 10 * paper.market.sizes["vehicles"]
