@@ -4,8 +4,9 @@ The double Dutch auction with unit clock step: B_i is the clock price at which t
 buyer accepts, S_i that of the i-th lowest seller, K the number of i with B_i ≥ S_i. The sides take
 turns, one acceptance each, buyers first. If there is a buyer K+1 with B_{K+1} ≥ S_K, it sets the
 price and does not trade; otherwise the buyers' clock falls until it meets S_K. So K pairs trade at
-max(B_{K+1}, S_K). The modified second bid sells to station n if b_n > ρ · the best
-other bid, at that price, and otherwise to the brand bidder at its contract bid.
+max(B_{K+1}, S_K). The modified second bid sells to station n if b_n > ρ · the best other bid, at
+that price, and otherwise to the brand bidder at its contract bid. The rules of local markets at
+roadside units are those of `mechkit.papers.aigc`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mechkit.catalogue.parts import entry
 from mechkit.catalogue.trade import MARKET
 from mechkit.constructors import double_auction, single_item
 from mechkit.mechanism import Mechanism
-from mechkit.papers.aigc.mechanism import MECHANISMS as AIGC
+from mechkit.papers.aigc.mechanism import cost_as_reserve, mcafee_as_printed
 from mechkit.settings import Array
 
 LOWEST, HIGHEST = 1, 100
@@ -115,7 +116,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     _market(
         "aigc-mcafee",
-        AIGC["mcafee"],
+        lambda: market(mcafee_as_printed, double_auction(2, 2), "McAfee as printed"),
         "strong_budget_balance efficient non_bossy strong_group_ic collusion_proof "
         "false_name_proof",
         "McAfee 1992 with the accepting agents counted, and a reduction where no next pair exists",
@@ -124,7 +125,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     _market(
         "aigc-second-price",
-        AIGC["second-price"],
+        lambda: market(cost_as_reserve, double_auction(3, 1), "second price, cost as reserve"),
         "ic ex_post_nash critical_payment non_bossy strong_group_ic collusion_proof",
         "one auction per machine, its reported cost the reserve",
         faulty=True,

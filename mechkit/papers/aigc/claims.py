@@ -152,8 +152,8 @@ CLAIMS: tuple[Claim, ...] = (
         True,
         "v_{K+1} < p < m_{K+1}, so exactly K bid p or more if and only if v_K ≥ p, and alike for "
         "sellers: McAfee's condition. Where a side has no K+1st agent, the reduction is what his "
-        "rule does with a last bid of minus infinity or a last ask of plus infinity, so that no "
-        "mean fits: his Theorem 1 covers it.",
+        "rule does if the missing bid and ask are constants so far out that no mean suits the K-th "
+        "pair: his argument does not ask which constants they are.",
         reading="the reduction where no K+1st pair exists",
     ),
     Claim(
@@ -180,8 +180,8 @@ CLAIMS: tuple[Claim, ...] = (
         "In the double auction what buyers pay is what sellers receive.",
         Asked("mcafee", "strong_budget_balance"),
         False,
-        "Buyers 1 and 3/4, sellers 0 and 1/2: K = 2 and there is no third pair. One pair trades; "
-        "3/4 is paid and 1/2 received.",
+        "Buyers 1, 1, 3/4 and sellers 0, 0, 1/2: K = 3 and there is no fourth pair. Two pairs "
+        "trade; each time 3/4 is paid and 1/2 received.",
         reading="the reduction where no K+1st pair exists",
     ),
     Claim(

@@ -81,7 +81,7 @@ class Instances:
     unit in whose market a vehicle takes part, −1 for none. latency (B, T, V, M): in ms, of being
     served by each machine of that unit (infinite where there is none). asked (B, V): the machine
     whose service is asked for, at whichever unit. dice (B, T, V): uniform, for systems that draw.
-    rates (B, T, V, M): in bit/s.
+    rates (B, T, V, M): in bit/s from each of these machines (0 where there is no unit).
     """
 
     values: np.ndarray
@@ -129,14 +129,15 @@ def draw(
     unit = participation(away, p.coverage)
     theirs = np.take_along_axis(powers, np.maximum(unit, 0)[..., None], axis=2)
     rates = rate(theirs, away.min(axis=-1)[..., None], p)
-    delay = np.where(unit[..., None] >= 0, latency(sizes[:, None, :, None], rates), np.inf)
+    near = unit[..., None] >= 0
+    delay = np.where(near, latency(sizes[:, None, :, None], rates), np.inf)
     return Instances(
         values=valuation(sizes),
         sizes=sizes,
         costs=service_value(powers, p.power),
         unit=unit,
         latency=delay,
-        rates=rates,
+        rates=np.where(near, rates, 0),
         asked=rng.integers(machines, size=crowd),
         dice=rng.random((batch, slots, vehicles)),
     )

@@ -185,7 +185,7 @@ def _kept(values: Array, costs: Array) -> Sides:
 
 
 MECHANISMS: dict[str, Callable[[], Mechanism]] = {
-    "mcafee": lambda: market(mcafee_as_printed, double_auction(2, 2), "McAfee as printed"),
+    "mcafee": lambda: market(mcafee_as_printed, double_auction(3, 3), "McAfee as printed"),
     "mcafee-next-pair": lambda: market(
         _nobody_alone, double_auction(3, 3), "McAfee as printed, nobody trading without a next pair"
     ),

@@ -43,8 +43,8 @@ class Cleared:
 
 Clearing = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Cleared]
 """(bids (B, V), costs (B, N, M), present (B, N, V), asked (B, V)) -> Cleared."""
-Bidding = Callable[[Instances, int, np.ndarray], np.ndarray]
-"""(instances, slot, who waits (B, V)) -> bids (B, V) ≥ 0."""
+Bidding = Callable[[Instances, int, np.ndarray, np.ndarray], np.ndarray]
+"""(instances, slot, who waits (B, V), last price (B,)) -> bids (B, V) ≥ 0."""
 
 
 # Clearings ----------------------------------------------------------------------------------------
@@ -113,13 +113,35 @@ def _by_rank(
 # Biddings -----------------------------------------------------------------------------------------
 
 
-def truthful(instances: Instances, slot: int, waits: np.ndarray) -> np.ndarray:
+def truthful(
+    instances: Instances, slot: int, waits: np.ndarray, last_price: np.ndarray
+) -> np.ndarray:
     return instances.values
 
 
-def at_random(instances: Instances, slot: int, waits: np.ndarray) -> np.ndarray:
+def at_random(
+    instances: Instances, slot: int, waits: np.ndarray, last_price: np.ndarray
+) -> np.ndarray:
     """Uniform on [0, 1], where sellers' costs are, whatever the value."""
     return instances.dice[:, slot]
+
+
+def observation(
+    instances: Instances, slot: int, waits: np.ndarray, last_price: np.ndarray
+) -> np.ndarray:
+    """Eq. 5, what a bidder sees, (B, V, N + 1 + M): buyers and sellers in every local market, the
+    last transaction price, and its rates in bit/s from the machines of its unit (0 for no unit)."""
+    units, machines = instances.costs.shape[2:]
+    crowd = instances.values.shape
+    there = local_markets(instances, slot, waits).sum(axis=-1) + machines
+    return np.concatenate(
+        [
+            np.broadcast_to(there[:, None], (*crowd, units)),
+            np.broadcast_to(last_price[:, None, None], (*crowd, 1)),
+            instances.rates[:, slot],
+        ],
+        axis=-1,
+    )
 
 
 # Several slots ------------------------------------------------------------------------------------
@@ -141,28 +163,38 @@ class Played:
 def play(instances: Instances, clearing: Clearing, bidding: Bidding = truthful) -> Played:
     """Every slot in order: clear, and let those who were served leave.
 
+    The last price is what buyers paid on average in the last slot that had a trade, 0 before.
+
     Raises InputError for bids of another shape, below 0 or not finite.
     """
-    slots, units = instances.costs.shape[1:3]
-    crowd = instances.values.shape
+    crowd, last_price = instances.values.shape, np.zeros(len(instances.values))
     served, machine = np.full(crowd, -1), np.full(crowd, -1)
     pays, gets = np.zeros(crowd), np.zeros(instances.costs.shape)
-    for slot in range(slots):
+    for slot in range(instances.costs.shape[1]):
         waits = served < 0
-        bids = np.asarray(bidding(instances, slot, waits), dtype=float)
+        bids = np.asarray(bidding(instances, slot, waits, last_price), dtype=float)
         require(
             bids.shape == crowd and bool((np.isfinite(bids) & (bids >= 0)).all()),
             f"bids of shape {bids.shape}, from {bids.min(initial=0)} to {bids.max(initial=0)}: "
             f"expected finite bids of at least 0, shape {crowd}",
         )
-        present = waits[:, None] & (instances.unit[:, slot, None] == np.arange(units)[:, None])
+        present = local_markets(instances, slot, waits)
         cleared = clearing(bids, instances.costs[:, slot], present, instances.asked)
         now = cleared.machine >= 0
+        count = now.sum(axis=1)
+        mean = cleared.pays.sum(axis=1) / np.maximum(count, 1)
+        last_price = np.where(count > 0, mean, last_price)
         served = np.where(now, slot, served)
         machine = np.where(now, cleared.machine, machine)
         pays += cleared.pays
         gets[:, slot] = cleared.gets
     return Played(served, machine, pays, gets)
+
+
+def local_markets(instances: Instances, slot: int, waits: np.ndarray) -> np.ndarray:
+    """(B, N, V): who bids at which unit."""
+    units = np.arange(instances.costs.shape[2])
+    return np.asarray(waits[:, None] & (instances.unit[:, slot, None] == units[:, None]))
 
 
 def measure(instances: Instances, played: Played) -> Result:
