@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from symbolic_profiles import Run, assert_agree, unknowns
 
 import mechkit as mk
 from mechkit import witness
@@ -17,6 +18,7 @@ from mechkit.papers import claim_of, mechanism_of, paper_of
 from mechkit.papers.aigc import claims, mechanism
 from mechkit.papers.claim import Asked, Effort, Fact
 from mechkit.sides import side
+from proofs import Symbolic, exact, symbols, values
 
 PAPER = paper_of("aigc")
 IDS = (
@@ -351,3 +353,29 @@ def test_gains_over_matchings_are_those_of_the_double_auction():
         assert len(ways) == 34  # Σ_k C(3, k)² k!
         best = max(claims.welfare(values, costs, way, -1) for way in ways)
         assert best == solvers.double_auction(np.array(values), np.array(costs)).value
+
+
+# Three arithmetics --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAPER.mechanisms)
+def test_floats_rationals_and_symbols_agree_at_ties(name):
+    """On quarters float arithmetic is exact, and most profiles have ties."""
+    made = PAPER.mechanisms[name]()
+    shape = made.setting.report_space.shape
+    rng = np.random.default_rng(0)
+    reports = rng.integers(0, 5, (60, *shape)) / 4
+    floats = play(made, reports)
+    rationals = play(made, exact(np.vectorize(Fraction, otypes=[object])(reports)))
+    for one, other in (
+        (floats.allocation * 1, rationals.allocation * 1),
+        (floats.payments, rationals.payments),
+    ):
+        assert [Fraction(x) for x in np.ravel(one)] == [Fraction(x) for x in values(other).flat]
+    assert floats.trades.any()
+
+    names = symbols("r", (1, *shape), algebra=Symbolic())
+    run = Run(made.outcome(names), names.algebra)
+    for row in reports[:20]:
+        point = np.vectorize(Fraction, otypes=[object])(row[None])
+        assert_agree(run, unknowns(names, point), lambda point=point: made.outcome(exact(point)))

@@ -26,10 +26,10 @@ KMH = 1 / 3.6
 class Parameters:
     """The paper's parameters, and (from `speed_spread` on) choices for what it leaves open.
 
-    map_side, coverage in metres; speed in km/h; power: the largest transmit power. slot_seconds: of
-    a slot. bandwidth in hertz; edge: at that distance in metres a power of 1 has a signal-to-noise
-    ratio of 1; path_loss: its exponent; nearest: no vehicle is closer, in metres. content_median,
-    content_sigma: of the log-normal size of a request, in bytes.
+    map_side, coverage in metres; speed in km/h; power: the largest transmit power, in dBm.
+    slot_seconds: of a slot. bandwidth in hertz; edge: the distance in metres at which 0 dBm has a
+    signal-to-noise ratio of 1; path_loss: its exponent; nearest: no vehicle is closer, in metres.
+    content_median, content_sigma: of the log-normal size of a request, in bytes.
     """
 
     map_side: float = 1000.0
@@ -39,7 +39,7 @@ class Parameters:
     power: float = 10.0
     speed_spread: float = 0.2
     slot_seconds: float = 1.0
-    bandwidth: float = 20e6
+    bandwidth: float = 10e6
     edge: float = 500.0
     path_loss: float = 3.0
     nearest: float = 1.0
@@ -60,10 +60,11 @@ READINGS = (
     "The sizes behind section IV come from a simulation that is not published. Log-normal, median "
     "500 bytes, σ = 0.75, so that values (median 0.41) and costs (U[0, 1]) meet; or the user's "
     "own sizes, one column of a file (`read_sizes`).",
-    "R^d is not given: Shannon's rate B log2(1 + p (500 m / d)^3) with B = 20 MHz, the power p of "
-    "the machine, and no vehicle nearer than 1 m. Latencies are in milliseconds, the unit of "
-    "fig. 5, and eqs. 3 and 6 subtract them from money as printed.",
-    "p_v^m is drawn per machine and slot, not per vehicle; never 0, or nothing could be sent.",
+    "R^d is not given: Shannon's rate B log2(1 + 10^(p/10) (500 m / d)^3) with B = 10 MHz, p the "
+    "machine's power in dBm, and no vehicle nearer than 1 m. (Uniform down to 0 watts, c / R would "
+    "have no mean.) Latencies are in milliseconds, the unit of fig. 5, and eqs. 3 and 6 subtract "
+    "them from money as printed.",
+    "p_v^m is drawn per machine and slot, not per vehicle.",
     "The number of machines and of slots is not given: 10 machines at each unit, so that 20 "
     "vehicles find supply in excess and 80 find it short in a slot; 5 slots.",
     "Constraints 3c-3d keep a machine from serving twice and let a vehicle buy many services, and "
@@ -123,8 +124,7 @@ def draw(
     speed = p.speed * KMH * rng.uniform(1 - p.speed_spread, 1 + p.speed_spread, crowd)
     seconds = p.slot_seconds * np.arange(slots)
     units = unit_positions(p)
-    # U[0, 10) turned around: no power is 0.
-    powers = p.power - rng.uniform(0, p.power, (batch, slots, len(units), machines))
+    powers = rng.uniform(0, p.power, (batch, slots, len(units), machines))
     away = distances(positions(start, heading, speed, seconds, p.map_side), units)
     unit = participation(away, p.coverage)
     theirs = np.take_along_axis(powers, np.maximum(unit, 0)[..., None], axis=2)
@@ -190,8 +190,11 @@ def participation(away: np.ndarray, coverage: float) -> np.ndarray:
 
 
 def rate(power: np.ndarray, away: np.ndarray, p: Parameters = PAPER) -> np.ndarray:
-    """R^d of eq. 2 in bit/s, by Shannon: B log2(1 + power (edge / distance)^path_loss)."""
-    ratio = power * (p.edge / np.maximum(away, p.nearest)) ** p.path_loss
+    """R^d of eq. 2 in bit/s, by Shannon: B log2(1 + 10^(p/10) (edge / distance)^path_loss).
+
+    power p in dBm, away in metres.
+    """
+    ratio = 10 ** (power / 10) * (p.edge / np.maximum(away, p.nearest)) ** p.path_loss
     return np.asarray(p.bandwidth * np.log2(1 + ratio))
 
 
