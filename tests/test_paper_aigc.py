@@ -444,6 +444,25 @@ def test_bidders_see_eq_5():
     assert seen[1][1].all()
 
 
+def test_the_printed_reward_pays_for_overbidding():
+    """Eq. 1 adds costs, so that eq. 6 rewards the trades that truthful bids prevent."""
+    found = drawn(10, 100, vehicles=80, machines=10, slots=5)
+
+    def doubled(instances, slot, waits, last_price):
+        return 2 * instances.values
+
+    truth = systems.measure(found, systems.play(found, systems.mcafee))
+    lies = systems.measure(found, systems.play(found, systems.mcafee, doubled))
+    for alpha in (0, 0.1):
+        printed = f"reward, α = {alpha} (eq. 6)"
+        assert lies.measured[printed].mean() > 1.2 * truth.measured[printed].mean()
+        utilities = f"reward of utilities, α = {alpha}"
+        assert lies.measured[utilities].mean() < truth.measured[utilities].mean() / 2
+    assert lies.welfare.mean() < truth.welfare.mean() / 2
+    assert lies.measured["buyers at a loss"].mean() > 0.8 * lies.trades.mean()
+    assert not truth.measured["buyers at a loss"].any()
+
+
 # The optimum --------------------------------------------------------------------------------------
 
 
