@@ -32,7 +32,7 @@ from solvers.certificate import Checked, check, verdict
 from solvers.optimum import Optimum, Status
 from solvers.regions import Game, Regions, Simplex, Unfinished, optimistic, pessimistic
 
-__all__ = ["Commitment", "Pure", "answer", "commitment", "harsanyi"]
+__all__ = ["Commitment", "Pure", "answer", "commitment", "harsanyi", "read_types"]
 
 # Replies of all types together, each with linear programs of its own.
 MOST_REPLIES = 512
@@ -73,6 +73,7 @@ class Commitment(Optimum):
             at, inside = (min((y @ game.leader)[same]) for y in (point, z))
             share = min(Fraction(1), epsilon / (at - inside)) if at > inside else Fraction(1)
             point = (1 - share) * point + share * z
+        # In a security game a constant stands before the coverage.
         return np.asarray(point[-len(self.allocation) :], dtype=object)  # type: ignore[arg-type]
 
 
@@ -91,7 +92,8 @@ def _worths(leader: np.ndarray, follower: np.ndarray, against: bool) -> list[tup
     found = []
     for mine, theirs in zip(leader, follower, strict=True):
         replies = np.flatnonzero(theirs == theirs.max()).tolist()
-        k = (min if against else max)(replies, key=lambda k, mine=mine: mine[k])
+        worth = mine[replies]
+        k = replies[int(worth.argmin() if against else worth.argmax())]
         found.append((mine[k], k))
     return found
 
@@ -126,7 +128,7 @@ def commitment(
     records = []
     for against in (True, False):
         worths = _worths(mine, theirs, against)
-        i = max(range(len(worths)), key=lambda i, worths=worths: worths[i][0])
+        i = int(np.argmax([v for v, _ in worths]))
         x = np.array([Fraction(k == i) for k in range(len(mine))], dtype=object)
         proof = Pure(leader=mine, follower=theirs, x=x, against=against)
         records.append(
@@ -201,10 +203,32 @@ def harsanyi(
     leader: per type (m, n_t), what the leader gets against it; followers: per type (m, n_t);
     probabilities (types,). Returns both tables (m, Π n_t) for `commitment`, expected payoffs; the
     columns are ordered as `itertools.product` orders the types' actions. Types of probability 0
-    are left out, so they add no column. Fractions where all came as objects.
+    are left out, so they add no column. The tables hold Fractions: rounding would upset ties.
 
     Raises ValueError for what is no probability, tables that do not fit, and more than 512 columns.
     """
+    types = read_types(leader, followers, probabilities)
+    met = [(mine, theirs, p) for mine, theirs, p in types if p]
+    columns = int(np.prod([float(mine.shape[1]) for mine, *_ in met]))
+    if columns > MOST_REPLIES:
+        raise ValueError(
+            f"the types together have {columns} replies: expected at most {MOST_REPLIES}; solve "
+            "solvers.commitment_model.commitment_model, which grows with their sum, instead"
+        )
+    plans = list(product(*(range(mine.shape[1]) for mine, *_ in met)))
+    both = []
+    for side in (0, 1):
+        table = np.full((len(met[0][0]), len(plans)), Fraction(0), dtype=object)
+        for t, (mine, theirs, p) in enumerate(met):
+            table += (theirs if side else mine)[:, [plan[t] for plan in plans]] * p
+        both.append(table)
+    return both[0], both[1]
+
+
+def read_types(
+    leader: Sequence[Any], followers: Sequence[Any], probabilities: Any
+) -> list[tuple[np.ndarray, np.ndarray, Fraction]]:
+    """Per type both tables and the probability, Fractions. Raises ValueError as `harsanyi` does."""
     chances = numbers(probabilities, 1, "probabilities")
     if chances.ndim != 1 or not len(chances):
         raise ValueError(
@@ -220,31 +244,15 @@ def harsanyi(
     total = chances.sum()
     if total != 1 and (is_exact(chances) or abs(total - 1) > 1e-9):
         raise ValueError(f"probabilities sum to {total}: expected 1; divide by the sum")
-    tables = [
-        (*_tables(mine, theirs, f" of type {t}"), Fraction(p))
-        for t, (mine, theirs, p) in enumerate(zip(leader, followers, chances, strict=True))
-    ]
-    if len({len(mine) for mine, *_ in tables}) > 1:
+    types = []
+    for t, (mine, theirs, p) in enumerate(zip(leader, followers, chances, strict=True)):
+        types.append((*_tables(mine, theirs, f" of type {t}")[:2], Fraction(p)))
+    if len({len(mine) for mine, *_ in types}) > 1:
         raise ValueError(
-            f"the types see {[len(mine) for mine, *_ in tables]} actions of the leader: expected "
+            f"the types see {[len(mine) for mine, *_ in types]} actions of the leader: expected "
             "the same rows for every type"
         )
-    met = [table for table in tables if table[3]]
-    columns = int(np.prod([float(mine.shape[1]) for mine, *_ in met]))
-    if columns > MOST_REPLIES:
-        raise ValueError(
-            f"the types together have {columns} replies: expected at most {MOST_REPLIES}; solve "
-            "solvers.commitment_model.commitment_model, which grows with their sum, instead"
-        )
-    plans = list(product(*(range(mine.shape[1]) for mine, *_ in met)))
-    both = []
-    for side in (0, 1):
-        parts = [
-            table[side][:, [plan[t] for plan in plans]] * table[3] for t, table in enumerate(met)
-        ]
-        both.append(np.asarray(sum(parts[1:], parts[0]), dtype=object))
-    exact = is_exact(chances) and all(table[2] for table in tables)
-    return (both[0], both[1]) if exact else (both[0].astype(float), both[1].astype(float))
+    return types
 
 
 def _tables(leader: Any, follower: Any, of: str = "") -> tuple[np.ndarray, np.ndarray, bool]:

@@ -137,10 +137,10 @@ class Regions:
     """What shows the leader's best commitment, in Fractions.
 
     x (m,): the strategy, or the limit of strategies. reply: the follower's. multipliers (n, n):
-    λ_jk, what reply k may gain over j is worth; weights (n, n): R_j is replaced by the mixture
-    Σ_k w_jk R_k over E(j), where ties are broken against the leader; a row of zeros: the multipliers
-    show that the region has no interior. interior (m,): where only the replies in E(reply) are best;
-    None: x itself is worth the value.
+    the prices λ_jk of what j gives the follower beyond k. weights (n, n): the bound on X(j) is one
+    on Σ_k w_jk x·R_k, a mixture over E(j) where ties are broken against the leader; a row of zeros:
+    the multipliers show that the region has no interior. interior (m,): where only the replies in
+    E(reply) are best; None: x itself is worth the value.
     """
 
     game: Game
@@ -197,8 +197,8 @@ def _value(c: Regions) -> Fraction | None:
 def optimistic(game: Game, *, seconds: float = 60.0) -> Regions:
     """The best commitment where ties are broken for the leader. Raises Unfinished."""
     end = time.monotonic() + seconds
-    n = game.follower.shape[1]
-    multipliers, weights = _zeros(n, n), np.where(np.eye(n, dtype=bool), ONE, ZERO)
+    m, n = game.follower.shape
+    multipliers, weights = _zeros(n, n), _zeros(n, n) + np.eye(n, dtype=int)
     best: tuple[Fraction, int, np.ndarray] | None = None
     empty: list[int] = []
     for j in range(n):
@@ -215,9 +215,10 @@ def optimistic(game: Game, *, seconds: float = 60.0) -> Regions:
     assert best is not None, "the regions cover the space"
     value, reply, x = best
     for j in empty:
-        slopes = sum((p * game.lead(j, k) for k, p in enumerate(multipliers[j]) if p), _zeros(1))
+        # Prices that show the region empty also bound it by anything, if they are large enough.
+        leads = [p * game.lead(j, k) for k, p in enumerate(multipliers[j].tolist()) if p]
         above = max(ZERO, game.space.peak(game.worth(j)) - value)
-        multipliers[j] *= above / -game.space.peak(np.asarray(slopes))
+        multipliers[j] *= above / -game.space.peak(_sum(leads, m))
     return Regions(
         game=game, x=x, reply=reply, against=False,
         multipliers=multipliers * (game.units[0] / game.units[1]), weights=weights,
@@ -233,19 +234,20 @@ def pessimistic(game: Game, *, seconds: float = 60.0) -> Regions:
     for j in range(n):
         same = game.equals(j)
         others = [k for k in range(n) if k not in same]
-        margin, interior, prices = _margin(game, j, others, end)
+        margin, inside, prices = _margin(game, j, others, end)
         multipliers[j, others] = prices
         if margin <= 0:
             continue
         # max v, where x·R_k − v ≥ 0 for k ∈ E(j).
-        rows = [np.append(game.worth(k), -ONE) for k in same]
-        rows += [np.append(game.lead(j, k), ZERO) for k in others]
+        rows = [_and(game.worth(k), -ONE) for k in same]
+        rows += [_and(game.lead(j, k), ZERO) for k in others]
         x, value, prices = _best(game, _lift(m), rows, end)
         weights[j, same], multipliers[j, others] = prices[: len(same)], prices[len(same) :]
-        found.append((value, j, x[:m], interior))
+        found.append((value, j, x[:m], inside))
     value = max(v for v, *_ in found)
     best = [(j, x, z) for v, j, x, z in found if v == value]
-    reply, x, interior = best[0]
+    reply, x, z = best[0]
+    interior: np.ndarray | None = z
     for j, _, _ in best:
         attaining = _attained(game, j, value, end)
         if attaining is not None:
@@ -263,7 +265,7 @@ def _margin(
     """max {t : x·(C_j − C_k) ≥ t for k ∉ E(j)}, its x, and multipliers that add to 1: t < 0 where
     the region is empty, t > 0 where it has an interior. They prove a t ≤ 0."""
     m = len(game.follower)
-    rows = [np.append(game.lead(j, k), -ONE) for k in others]
+    rows = [_and(game.lead(j, k), -ONE) for k in others]
     x, margin, prices = _best(game, _lift(m), rows, end)
     return margin, x[:m], prices
 
@@ -282,21 +284,21 @@ def _attained(game: Game, j: int, value: Fraction, end: float) -> np.ndarray | N
         enough = {k: game.worth(k) - value * game.space.one for k in demanded}
         region = [game.lead(j, k) for k in range(n) if k not in game.equals(j)]
         # By how much the demand is met at most: a program that always has a solution.
-        rows = [np.append(row, ZERO) for row in region]
-        rows += [np.append(row, -ONE) for row in enough.values()]
+        rows = [_and(row, ZERO) for row in region]
+        rows += [_and(row, -ONE) for row in enough.values()]
         x, spare, _ = _best(game, _lift(m), rows, end)
         if spare < 0:
             return None
         candidates, tied = [x[:m]], others
         while tied:
-            ahead = sum((game.lead(j, k) for k in tied), _zeros(m))
+            ahead = _sum([game.lead(j, k) for k in tied], m)
             x, most, _ = _best(game, ahead, [*region, *enough.values()], end)
             if most == 0:
                 break
             candidates.append(x)
             tied = [k for k in tied if not x @ game.lead(j, k)]
         if not tied:
-            return np.asarray(sum(candidates, _zeros(m)) / len(candidates), dtype=object)
+            return np.asarray(_sum(candidates, m) / len(candidates), dtype=object)
         demanded = sorted([*demanded, *tied])
 
 
@@ -310,7 +312,7 @@ def _best(
     low, high, coefficients, least, most = game.space.sides
     more = len(objective) - len(low)
     entries, columns, starts = [], [], [0]
-    for row in [*rows, coefficients]:
+    for row in [*(r.tolist() for r in rows), coefficients]:
         used = [i for i, v in enumerate(row) if v]
         entries += [Fraction(row[i]) for i in used]
         columns += used
@@ -335,6 +337,14 @@ def _best(
         raise Unfinished("; ".join(found.notes) or f"a linear program ended {found.status}")
     prices = np.array([-Fraction(v) for v in found.certificate.y[: len(rows)]], dtype=object)
     return np.asarray(found.allocation, dtype=object), found.value, prices
+
+
+def _and(row: np.ndarray, last: Fraction) -> np.ndarray:
+    return np.array([*row, last], dtype=object)
+
+
+def _sum(rows: Sequence[np.ndarray], m: int) -> np.ndarray:
+    return np.asarray(sum(rows, _zeros(m)), dtype=object)
 
 
 def _lift(m: int) -> np.ndarray:
