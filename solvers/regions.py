@@ -47,7 +47,7 @@ from solvers.rational import exact
 __all__ = ["Game", "Regions", "Simplex", "Space", "Unfinished", "optimistic", "pessimistic"]
 
 ZERO, ONE = Fraction(0), Fraction(1)
-# Payoffs are divided by what brings them into [−1, 1], so that no value or margin is beyond this.
+# No value or margin is beyond this, where payoffs lie in [−1, 1] (see `Game`).
 WIDE = 4.0
 
 
@@ -100,10 +100,15 @@ class Game:
     leader: np.ndarray
     follower: np.ndarray
     space: Space
-    units: tuple[Fraction, Fraction] = field(init=False)
+    middle: Fraction = field(init=False)
+    unit: Fraction = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", (_unit(self.leader), _unit(self.follower)))
+        columns = self.leader.T
+        most = max(self.space.peak(column) for column in columns)
+        least = -max(self.space.peak(-column) for column in columns)
+        object.__setattr__(self, "middle", (most + least) / 2)
+        object.__setattr__(self, "unit", _unit((most - least) / 2))
 
     def equals(self, j: int) -> list[int]:
         """E(j): the replies whose column is the same to the follower, j among them."""
@@ -111,25 +116,37 @@ class Game:
         return np.flatnonzero((self.follower == column).all(axis=0)).tolist()
 
     def lead(self, j: int, k: int) -> np.ndarray:
-        """C_j − C_k, in the follower's unit."""
-        difference = (self.follower[:, j] - self.follower[:, k]) / self.units[1]
-        return np.asarray(difference, dtype=object)
+        """C_j − C_k, divided by `lead_unit`."""
+        difference = self.follower[:, j] - self.follower[:, k]
+        return np.asarray(difference / self.lead_unit(j, k), dtype=object)
+
+    def lead_unit(self, j: int, k: int) -> Fraction:
+        difference = self.follower[:, j] - self.follower[:, k]
+        return _unit(max(abs(v) for v in difference.tolist()))
 
     def worth(self, k: int) -> np.ndarray:
-        """R_k, in the leader's unit."""
-        return np.asarray(self.leader[:, k] / self.units[0], dtype=object)
+        """R_k, with payoffs moved and scaled into [−1, 1]."""
+        return np.asarray((self.leader[:, k] - self.middle * self.space.one) / self.unit)
+
+    def priced(self, multipliers: np.ndarray) -> np.ndarray:
+        """λ (n, n) of `worth` and `lead` as those of the payoffs."""
+        return np.array(
+            [
+                [p and p * self.unit / self.lead_unit(j, k) for k, p in enumerate(row)]
+                for j, row in enumerate(multipliers.tolist())
+            ],
+            dtype=object,
+        )
 
     def best_replies(self, x: np.ndarray) -> list[int]:
         gains = x @ self.follower
         return np.flatnonzero(gains == gains.max()).tolist()
 
 
-def _unit(payoffs: np.ndarray) -> Fraction:
-    largest = max((abs(v) for v in payoffs.ravel().tolist()), default=ZERO)
-    if not largest:
-        return ONE
+def _unit(largest: Fraction) -> Fraction:
+    """A power of two that is not below, 1 for 0."""
     power = largest.numerator.bit_length() - largest.denominator.bit_length() + 1
-    return Fraction(2) ** power
+    return Fraction(2) ** power if largest else ONE
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -155,8 +172,16 @@ class Regions:
 @check.register
 def _(certificate: Regions, *, tolerance: float = 1e-9) -> Checked:
     game, against = certificate.game, certificate.against
-    n = game.follower.shape[1]
-    faults: list[tuple[Any, str]] = [(game.space.holds(certificate.x), "x is no strategy")]
+    m, n = game.follower.shape
+    given = [certificate.x, certificate.multipliers, certificate.weights]
+    shapes = [array.shape for array in given]
+    faults: list[tuple[Any, str]] = [
+        (shapes == [(m,), (n, n), (n, n)], f"x, multipliers, weights have shapes {shapes}"),
+        (0 <= certificate.reply < n, f"reply = {certificate.reply}: there are {n}"),
+    ]
+    if not all(ok for ok, _ in faults):
+        return verdict(None, np.inf, faults, exact=True, tolerance=tolerance)
+    faults = [(game.space.holds(certificate.x), "x is no strategy")]
     bounds: list[Any] = []
     for j in range(n):
         prices, weights = certificate.multipliers[j], certificate.weights[j]
@@ -221,7 +246,7 @@ def optimistic(game: Game, *, seconds: float = 60.0) -> Regions:
         multipliers[j] *= above / -game.space.peak(_sum(leads, m))
     return Regions(
         game=game, x=x, reply=reply, against=False,
-        multipliers=multipliers * (game.units[0] / game.units[1]), weights=weights,
+        multipliers=game.priced(multipliers), weights=weights,
     )  # fmt: skip
 
 
@@ -255,7 +280,7 @@ def pessimistic(game: Game, *, seconds: float = 60.0) -> Regions:
             break
     return Regions(
         game=game, x=x, reply=reply, against=True, interior=interior, weights=weights,
-        multipliers=multipliers * (game.units[0] / game.units[1]),
+        multipliers=game.priced(multipliers),
     )  # fmt: skip
 
 
