@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -303,23 +303,25 @@ def _attained(game: Game, j: int, value: Fraction, end: float) -> np.ndarray | N
     of candidates that each leave one of the others behind leaves all of them behind.
     """
     m, n = game.follower.shape
-    demanded = game.equals(j)
+    demanded = same = game.equals(j)
     while True:
         others = [k for k in range(n) if k not in demanded]
-        enough = {k: game.worth(k) - value * game.space.one for k in demanded}
-        region = [game.lead(j, k) for k in range(n) if k not in game.equals(j)]
-        # By how much the demand is met at most: a program that always has a solution.
-        rows = [_and(row, ZERO) for row in region]
-        rows += [_and(row, -ONE) for row in enough.values()]
-        x, spare, _ = _best(game, _lift(m), rows, end)
-        if spare < 0:
+        rows = [_and(game.worth(k), -ONE) for k in demanded]
+        rows += [_and(game.lead(j, k), ZERO) for k in range(n) if k not in same]
+        program = _program(game, _lift(m), rows)
+        vertex = _solved(program, end)
+        if vertex.value < value:
             return None
-        candidates, tied = [x[:m]], others
+        # Of the candidates, what is positive at any of them.
+        face = _face(program, vertex)
+        candidates, x = [vertex.x[:m]], vertex.x
+        tied = [k for k in others if not x[:m] @ game.lead(j, k)]
         while tied:
-            ahead = _sum([game.lead(j, k) for k in tied], m)
-            x, most, _ = _best(game, ahead, [*region, *enough.values()], end)
-            if most == 0:
+            ahead = _and(_sum([game.lead(j, k) for k in tied], m), ZERO)
+            vertex = _solved(_towards(face, ahead), end)
+            if vertex.value == 0:
                 break
+            x = vertex.x[:m]
             candidates.append(x)
             tied = [k for k in tied if not x @ game.lead(j, k)]
         if not tied:
@@ -327,11 +329,26 @@ def _attained(game: Game, j: int, value: Fraction, end: float) -> np.ndarray | N
         demanded = sorted([*demanded, *tied])
 
 
+@dataclass(frozen=True, eq=False)
+class _Vertex:
+    """An optimum in Fractions: x, its value, and the multipliers of all rows of the program."""
+
+    x: np.ndarray
+    value: Fraction
+    y: np.ndarray
+
+
 def _best(
     game: Game, objective: np.ndarray, rows: Sequence[np.ndarray], end: float
 ) -> tuple[np.ndarray, Fraction, np.ndarray]:
-    """max objective·x over the x of the space with row·x ≥ 0 for each row: x, the maximum, and
-    λ ≥ 0 per row. Vectors that are one longer have a last variable of their own, in ±WIDE."""
+    """The maximum of `_program`: x, the maximum, and λ ≥ 0 for each row."""
+    found = _solved(_program(game, objective, rows), end)
+    return found.x, found.value, -found.y[: len(rows)]
+
+
+def _program(game: Game, objective: np.ndarray, rows: Sequence[np.ndarray]) -> Program:
+    """max objective·x over the x of the space with row·x ≥ 0 for each row. Vectors that are one
+    longer have a last variable of their own, in ±WIDE."""
     from scipy import sparse
 
     low, high, coefficients, least, most = game.space.sides
@@ -342,7 +359,7 @@ def _best(
         entries += [Fraction(row[i]) for i in used]
         columns += used
         starts.append(len(columns))
-    program = Program(
+    return Program(
         objective=objective.astype(float),
         matrix=sparse.csr_array(
             (np.array(entries, dtype=float), np.array(columns), np.array(starts)),
@@ -354,14 +371,42 @@ def _best(
         high=np.array(high + [WIDE] * more),
         exact={"matrix": entries, "objective": objective.tolist()},
     )
+
+
+def _solved(program: Program, end: float) -> _Vertex:
     left = end - time.monotonic()
     if left <= 0:
         raise Unfinished("the time was over before every reply had been looked at")
     found = exact(program, seconds=left)
     if found.status is not Status.OPTIMAL or not isinstance(found.value, Fraction):
         raise Unfinished("; ".join(found.notes) or f"a linear program ended {found.status}")
-    prices = np.array([-Fraction(v) for v in found.certificate.y[: len(rows)]], dtype=object)
-    return np.asarray(found.allocation, dtype=object), found.value, prices
+    y = [Fraction(v) for v in found.certificate.y]
+    x = np.asarray(found.allocation, dtype=object)
+    return _Vertex(x, found.value, np.array(y, dtype=object))
+
+
+def _face(program: Program, optimum: _Vertex) -> Program:
+    """The program on its optimal points alone: those that are complementary to the multipliers."""
+    y = optimum.y
+    slopes = np.array(program.exact["objective"], dtype=object)
+    starts = program.matrix.indptr.tolist()
+    for i, price in enumerate(y.tolist()):
+        part = slice(starts[i], starts[i + 1])
+        slopes[program.matrix.indices[part]] -= [a * price for a in program.exact["matrix"][part]]
+    up, down = (y > 0).astype(bool), (y < 0).astype(bool)
+    rise, fall = (slopes > 0).astype(bool), (slopes < 0).astype(bool)
+    return replace(
+        program,
+        row_low=np.where(up, program.row_high, program.row_low),
+        row_high=np.where(down, program.row_low, program.row_high),
+        low=np.where(rise, program.high, program.low),
+        high=np.where(fall, program.low, program.high),
+    )
+
+
+def _towards(program: Program, objective: np.ndarray) -> Program:
+    exact_data = {**program.exact, "objective": objective.tolist()}
+    return replace(program, objective=objective.astype(float), exact=exact_data)
 
 
 def _and(row: np.ndarray, last: Fraction) -> np.ndarray:
