@@ -1,0 +1,388 @@
+"""Would a bidder rather bid something else? Numbers against a bid function, formula or not.
+
+The others follow b. Whoever bids y then wins with probability P(y) = F(b⁻¹(y))^(n−1), b⁻¹ found by
+bisection, and gets (v − y) P(y) in a first-price auction, v P(y) − y where everybody pays. At many
+draws of n, the parameters and v, bids y are searched for one that is worth more than b(v). Nothing
+here knows how b was derived, or its differential equation.
+
+Where b is flat or falls, the probability of winning is bounded by counting cells of types, from
+below for the deviation and from above for b(v): a gain that is found is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Check", "Deviation", "Instance", "Sale", "checked", "integral_bid", "prior_fault"]
+
+GAIN, DIFFERENCE = 1e-8, 1e-5  # of the length of the prior's support
+BIDS, CELLS, BISECTIONS = 240, 4000, 52
+KINDS = ("first-price", "all-pay")
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Where a bid function fails: a bidder of this value, among so many, with these parameters,
+    gets `gain` (money) more by bidding `better` instead of `bid`, None for no bid at all.
+
+    replayed: recomputed with 50 digits. reason: what is wrong, in words.
+    """
+
+    value: float
+    bidders: int
+    parameters: Mapping[str, float]
+    bid: float | None
+    better: float | None
+    gain: float
+    replayed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was tried: draws of (bidders, parameters), values in all, and what came of it.
+
+    gain: the largest of any deviation, difference: the largest from the integral formula, both
+    relative to the length of the support. failures: the worst first, of at most one per draw.
+    """
+
+    draws: int
+    values: int
+    seed: int
+    gain: float
+    difference: float
+    failures: tuple[Deviation, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        return self.draws > 0 and not self.failures
+
+
+@dataclass(frozen=True, eq=False)
+class Sale:
+    """The auction as functions of numbers: cdf(v, p) and bid(v, p), v an array and p the numbers
+    of a draw in the order of the symbols; low, high, reserve(p). precise: cdf and bid in mpmath."""
+
+    kind: str
+    cdf: Callable[..., Any]
+    bid: Callable[..., Any] | None
+    ends: Callable[..., tuple[float, float, float | None]]
+    precise: tuple[Callable[..., Any], Callable[..., Any]] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One draw: F as a function of arrays, n, where bidding starts, and how bids are paid."""
+
+    kind: str
+    cdf: Callable[[Any], np.ndarray]
+    bidders: int
+    low: float
+    high: float
+    reserve: float | None
+    start: float
+
+    def chance(self, v: Any) -> np.ndarray:
+        """G(v), that all others have lower values; 0 below where bidding starts."""
+        return np.clip(self.cdf(v), 0.0, 1.0) ** (self.bidders - 1)
+
+    def worth(self, v: Any, bid: Any, chance: Any) -> np.ndarray:
+        return np.asarray((v - bid) * chance if self.kind == "first-price" else v * chance - bid)
+
+
+def instance(sale: Sale, bidders: int, p: Sequence[float]) -> Instance:
+    """Raises ValueError where the numbers make no auction."""
+    low, high, reserve = sale.ends(*p)
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ValueError(f"values lie in [{low:g}, {high:g}]: expected low < high, both finite")
+
+    def cdf(v: Any) -> np.ndarray:
+        v = np.asarray(v, dtype=float)
+        return np.broadcast_to(np.asarray(sale.cdf(v, *p), dtype=float), v.shape)
+
+    start = low
+    if reserve is not None:
+        if not low <= reserve < high:
+            raise ValueError(
+                f"reserve = {reserve:g}, values in [{low:g}, {high:g}]: expected low ≤ reserve < high"
+            )
+        start = reserve
+        if sale.kind == "all-pay":
+            # The lowest type that bids, v G(v) = r.
+            ends = reserve, high
+            for _ in range(200):
+                middle = sum(ends) / 2
+                enough = middle * float(cdf(middle)) ** (bidders - 1) >= reserve
+                ends = (ends[0], middle) if enough else (middle, ends[1])
+            start = ends[1]
+    return Instance(sale.kind, cdf, bidders, low, high, reserve, start)
+
+
+@cache
+def _rule() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes s and weights of ∫_0^1 h(s⁶) d(s⁶)."""
+    nodes, weights = np.polynomial.legendre.leggauss(48)
+    s = np.concatenate([(nodes + 1) / 8 + k / 4 for k in range(4)])
+    return s**6, np.tile(weights / 8, 4) * 6 * s**5
+
+
+def integral_bid(at: Instance, v: Any) -> np.ndarray:
+    """v − ∫ G / G(v) or v G(v) − ∫ G, the integral from where bidding starts up to v (...).
+
+    The substitution t = start + (v − start) s⁶ flattens what is steep at the start.
+    """
+    v = np.asarray(v, dtype=float)
+    s, w = _rule()
+    length = v - at.start
+    inner = at.chance(at.start + length[..., None] * s)
+    area = length * (inner @ w)
+    g = at.chance(v)
+    if at.kind == "all-pay":
+        return np.asarray(v * g - area)
+    with np.errstate(all="ignore"):
+        shade = np.where(g > 0, area / np.where(g > 0, g, 1.0), length)
+    return np.asarray(v - shade)
+
+
+def prior_fault(at: Instance) -> str:
+    """What is wrong with the distribution on its support, "" if nothing was seen."""
+    grid = np.linspace(at.low, at.high, 1001)
+    f = at.cdf(grid)
+    if not np.isfinite(f).all():
+        return f"F({grid[~np.isfinite(f)][0]:.6g}) is not a finite number"
+    for end, wanted, where in ((f[0], 0, "low"), (f[-1], 1, "high")):
+        if abs(end - wanted) > 1e-9:
+            return (
+                f"F({where}) = {end:.6g}: expected {wanted}, since a prior with an atom has no "
+                "equilibrium in strictly increasing bids; give a continuous distribution on its "
+                "support"
+            )
+    if (np.diff(f) < -1e-12).any():
+        return f"F falls near {grid[int(np.argmin(np.diff(f)))]:.6g}: expected a distribution"
+    if (np.diff(f) <= 0).any():
+        k = int(np.argmin(np.diff(f)))
+        return f"F is flat near {grid[k]:.6g}: expected a density above 0 on the whole support"
+    # A jump stays as high when the cell around it shrinks.
+    k = int(np.argmax(np.diff(f)))
+    a, b, coarse = grid[k], grid[k + 1], 0.0
+    for step in range(30):
+        middle = (a + b) / 2
+        left, mid, right = at.cdf(np.array([a, middle, b]))
+        a, b = (a, middle) if mid - left > right - mid else (middle, b)
+        if step == 14:
+            coarse = max(mid - left, right - mid)
+    fine = float(np.diff(at.cdf(np.array([a, b])))[0])
+    if fine > 1e-6 and fine > 0.95 * coarse:
+        return f"F jumps by {fine:.3g} near {a:.6g}: expected a prior without atoms"
+    return ""
+
+
+def checked(
+    sale: Sale, cases: Sequence[tuple[int, dict[str, float]]], *, seed: int, values: int = 4
+) -> Check:
+    """Search each case (bidders, parameters by name, in order) for a better bid than `sale.bid`.
+
+    values: how many values are tried per case, the highest among them. A sale without a bid function is
+    checked with the integral formula, and that against the differential equation.
+    """
+    rng = np.random.default_rng(seed)
+    failures: list[Deviation] = []
+    most = apart = 0.0
+    for n, parameters in cases:
+        p = [float(n), *parameters.values()]
+        at = instance(sale, n, p)
+        scale = at.high - at.low
+        v = at.start + (at.high - at.start) * np.append(rng.uniform(0.02, 1, values - 1), 1.0)
+        bid = _bids(sale, at, p)
+        found = _search(at, bid, v, rng.uniform(at.low, at.start, 2))
+        if sale.bid is None:
+            difference = _off_the_equation(at, v) / scale
+        else:
+            gaps = np.abs(bid(v) - integral_bid(at, v)) / scale
+            difference = float(np.max(np.where(np.isfinite(gaps), gaps, np.inf)))
+        gain, value, own, better, reason = found
+        replayed = False
+        if gain > GAIN * scale and sale.precise and not reason:
+            gain, replayed = _replay(sale, at, p, value, own, better), True
+        most, apart = max(most, gain / scale), max(apart, difference)
+        if gain > GAIN * scale or difference > DIFFERENCE or reason:
+            words = reason or (
+                "another bid is worth more"
+                if gain > GAIN * scale
+                else f"it differs from the integral formula by {difference * scale:.3g}"
+            )
+            failures.append(
+                Deviation(
+                    value=value, bidders=n, parameters=dict(parameters), bid=own, better=better,
+                    gain=gain, replayed=replayed, reason=words,
+                )
+            )  # fmt: skip
+    failures.sort(key=lambda d: -d.gain)
+    return Check(
+        draws=len(cases), values=values * len(cases), seed=seed, gain=most, difference=apart,
+        failures=tuple(failures),
+    )  # fmt: skip
+
+
+def _bids(sale: Sale, at: Instance, p: Sequence[float]) -> Callable[[Any], np.ndarray]:
+    def bid(v: Any) -> np.ndarray:
+        v = np.asarray(v, dtype=float)
+        if sale.bid is None:
+            return integral_bid(at, v)
+        with np.errstate(all="ignore"):
+            raw = np.broadcast_to(np.asarray(sale.bid(v, *p)), v.shape)
+        real = np.where(np.abs(np.imag(raw)) > 1e-12, np.nan, np.real(raw))
+        # At the start a formula may be 0/0; what it tends to is the boundary condition.
+        first = (np.abs(v - at.start) <= 1e-12 * (at.high - at.low)) & ~np.isfinite(real)
+        return np.where(first, _first_bid(at), real) if first.any() else real
+
+    return bid
+
+
+def _first_bid(at: Instance) -> float:
+    return float(integral_bid(at, np.asarray(at.start)))
+
+
+Found = tuple[float, float, float | None, float | None, str]
+"""Gain, value, own bid, better bid, and what is wrong with the bids themselves."""
+
+
+def _search(
+    at: Instance, bid: Callable[[Any], np.ndarray], v: np.ndarray, idle: np.ndarray
+) -> Found:
+    scale = at.high - at.low
+    grid = at.start + (at.high - at.start) * np.linspace(0, 1, CELLS + 1)
+    placed = bid(grid)
+    if not np.isfinite(placed).all():
+        k = int(np.argmin(np.isfinite(placed)))
+        return 0.0, float(grid[k]), None, None, f"b({grid[k]:.6g}) is not a real number"
+    floor = at.reserve if at.reserve is not None else (0.0 if at.kind == "all-pay" else None)
+    if floor is not None and placed.min() < floor - 1e-9 * scale:
+        k = int(np.argmin(placed))
+        why = f"b({grid[k]:.6g}) = {placed[k]:.6g} is below the least bid {floor:.6g}"
+        return 0.0, float(grid[k]), float(placed[k]), None, why
+    falls = np.diff(placed) < -1e-12 * scale
+    rising = not falls.any()
+    mass = np.diff(at.cdf(grid))
+    base = float(at.cdf(at.start))
+
+    def chance(y: np.ndarray, equal: bool = False) -> np.ndarray:
+        """That the n − 1 others all bid less than y, or no more than y if `equal`; where b is not
+        increasing, a bound from below, or from above if `equal`."""
+        if rising:
+            share = at.cdf(_inverse(at, bid, y, equal))
+            # A bid below all others' wins only where none of them bids.
+            share = np.where((y < placed[0]) if equal else (y <= placed[0]), base, share)
+        else:
+            pick = np.minimum if equal else np.maximum
+            ends = pick(placed[:-1], placed[1:])
+            below = (ends <= y[..., None]) if equal else (ends < y[..., None])
+            share = base + (mass * below).sum(axis=-1)
+        return np.asarray(np.clip(share, 0, 1) ** (at.bidders - 1))
+
+    least = placed.min() if floor is None else floor
+    most = placed.max() + 0.05 * scale
+    bids = np.concatenate([np.linspace(least, most, BIDS), placed[:: CELLS // 60] + 1e-9 * scale])
+    bids = bids[bids >= least]
+    wins = chance(bids)
+    if not rising:
+        k = int(np.argmin(np.diff(placed)))
+        reason = f"b falls from {placed[k]:.6g} to {placed[k + 1]:.6g} near {grid[k]:.6g}"
+    else:
+        reason = ""
+    types = np.concatenate([v, idle])
+    bidding = types >= at.start
+    own = np.where(bidding, bid(np.where(bidding, types, at.high)), np.nan)
+    now = np.where(bidding, at.worth(types, own, chance(own, equal=True)), 0.0)
+    # For every type the best of all bids, and then of ever narrower neighbourhoods of it.
+    near = np.broadcast_to(bids, (len(types), len(bids)))
+    worths, width = at.worth(types[:, None], near, wins), (most - least) / BIDS
+    rows = np.arange(len(types))
+    for step in range(3):
+        k = worths.argmax(axis=1)
+        better, top = near[rows, k], worths[rows, k]
+        if step < 2:
+            around = better[:, None] + width * np.linspace(-1, 1, 41)
+            near = np.maximum(np.column_stack([better, around]), least)
+            worths = at.worth(types[:, None], near, chance(near))
+            width /= 18
+    gains = np.maximum(top, 0.0) - now
+    i = int(np.argmax(gains))
+    return (
+        max(float(gains[i]), 0.0), float(types[i]), float(own[i]) if bidding[i] else None,
+        float(better[i]) if top[i] >= 0 else None, reason,
+    )  # fmt: skip
+
+
+def _inverse(
+    at: Instance, bid: Callable[[Any], np.ndarray], y: np.ndarray, equal: bool
+) -> np.ndarray:
+    """The highest type that bids less than y (at most y, if equal), by bisection."""
+    low, high = np.full(y.shape, at.start), np.full(y.shape, at.high)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        placed = bid(middle)
+        below = (placed <= y) if equal else (placed < y)
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.where(bid(at.high) < y, at.high, low)
+
+
+def _replay(
+    sale: Sale, at: Instance, p: Sequence[float], value: float, own: float | None,
+    better: float | None,
+) -> float:  # fmt: skip
+    """The gain again with 50 digits: the bid function, its inverse, and the distribution."""
+    import mpmath
+
+    assert sale.precise is not None
+    cdf, bid = sale.precise
+    with mpmath.workdps(50):
+        numbers = [mpmath.mpf(q) for q in p]
+
+        def worth(y: Any, equal: bool) -> Any:
+            """What the bid y is worth where it beats those below it, and its equals or not."""
+            low, high = mpmath.mpf(at.start), mpmath.mpf(at.high)
+            for _ in range(150):
+                middle = (low + high) / 2
+                placed = mpmath.re(bid(middle, *numbers))
+                below = placed <= y if equal else placed < y
+                low, high = (middle, high) if below else (low, middle)
+            chance = mpmath.re(cdf(low, *numbers)) ** (at.bidders - 1)
+            return (v - y) * chance if at.kind == "first-price" else v * chance - y
+
+        v = mpmath.mpf(value)
+        zero = mpmath.mpf(0)
+        now = zero if own is None else worth(mpmath.re(bid(v, *numbers)), True)
+        then = zero if better is None else worth(mpmath.mpf(better), False)
+        return float(then - now)
+
+
+def _off_the_equation(at: Instance, v: np.ndarray) -> float:
+    """How far the integral formula is from a solution of its differential equation that starts
+    where a fiftieth of the way is done, with G' by differences."""
+    from scipy.integrate import solve_ivp
+
+    length = at.high - at.start
+    step = 1e-6 * length
+    begin = at.start + 0.02 * length
+
+    def slope(t: float, b: np.ndarray) -> np.ndarray:
+        a, c = max(t - step, at.start), min(t + step, at.high)
+        g = (at.chance(c) - at.chance(a)) / (c - a)
+        if at.kind == "all-pay":
+            return np.asarray([t * g])
+        return np.asarray((t - b) * g / at.chance(t))
+
+    points = np.sort(v[v > begin])
+    solved = solve_ivp(
+        slope, (begin, at.high), [float(integral_bid(at, np.asarray(begin)))],
+        t_eval=points, rtol=1e-8, atol=1e-10 * length,
+    )  # fmt: skip
+    if not solved.success or solved.y.shape[1] != len(points):
+        return float("inf")
+    return float(np.abs(solved.y[0] - integral_bid(at, points)).max(initial=0.0))
