@@ -21,7 +21,7 @@ import numpy as np
 __all__ = ["Check", "Deviation", "Instance", "Sale", "checked", "integral_bid", "prior_fault"]
 
 GAIN, DIFFERENCE = 1e-8, 1e-5  # of the length of the prior's support
-BIDS, CELLS, BISECTIONS = 240, 4000, 52
+BIDS, CELLS, BISECTIONS = 240, 4000, 30
 KINDS = ("first-price", "all-pay")
 
 
@@ -268,22 +268,26 @@ def _search(
         return 0.0, float(grid[k]), float(placed[k]), None, why
     falls = np.diff(placed) < -1e-12 * scale
     rising = not falls.any()
+    ascending = np.maximum.accumulate(placed)
     mass = np.diff(at.cdf(grid))
     base = float(at.cdf(at.start))
 
-    def chance(y: np.ndarray, equal: bool = False) -> np.ndarray:
-        """That the n − 1 others all bid less than y, or no more than y if `equal`; where b is not
-        increasing, a bound from below, or from above if `equal`."""
+    def share(y: np.ndarray, equal: bool = False) -> np.ndarray:
+        """That another bids less than y, or no more than y if `equal`; where b is not increasing,
+        a bound from below, or from above if `equal`."""
         if rising:
-            share = at.cdf(_inverse(at, bid, y, equal))
+            below = at.cdf(_inverse(bid, y, equal, grid, ascending))
             # A bid below all others' wins only where none of them bids.
-            share = np.where((y < placed[0]) if equal else (y <= placed[0]), base, share)
+            below = np.where((y < placed[0]) if equal else (y <= placed[0]), base, below)
         else:
             pick = np.minimum if equal else np.maximum
             ends = pick(placed[:-1], placed[1:])
-            below = (ends <= y[..., None]) if equal else (ends < y[..., None])
-            share = base + (mass * below).sum(axis=-1)
-        return np.asarray(np.clip(share, 0, 1) ** (at.bidders - 1))
+            cells = (ends <= y[..., None]) if equal else (ends < y[..., None])
+            below = base + (mass * cells).sum(axis=-1)
+        return np.asarray(np.clip(below, 0, 1))
+
+    def chance(y: np.ndarray) -> np.ndarray:
+        return np.asarray(share(y) ** (at.bidders - 1))
 
     least = placed.min() if floor is None else floor
     most = placed.max() + 0.05 * scale
@@ -298,7 +302,9 @@ def _search(
     types = np.concatenate([v, idle])
     bidding = types >= at.start
     own = np.where(bidding, bid(np.where(bidding, types, at.high)), np.nan)
-    now = np.where(bidding, at.worth(types, own, chance(own, equal=True)), 0.0)
+    tied = share(own, equal=True)
+    fair = _among_equals(share(own) if rising else tied, tied, at.bidders)
+    now = np.where(bidding, at.worth(types, own, fair), 0.0)
     # For every type the best of all bids, and then of ever narrower neighbourhoods of it.
     near = np.broadcast_to(bids, (len(types), len(bids)))
     worths, width = at.worth(types[:, None], near, wins), (most - least) / BIDS
@@ -319,17 +325,31 @@ def _search(
     )  # fmt: skip
 
 
+def _among_equals(less: Any, most: Any, n: int) -> Any:
+    """The chance to win against n − 1 others, each of whom bids less with probability `less` and no
+    more with probability `most`, where equal bids draw lots: (most^n − less^n) / (n (most − less)).
+    """
+    return sum(most**i * less ** (n - 1 - i) for i in range(n)) / n
+
+
 def _inverse(
-    at: Instance, bid: Callable[[Any], np.ndarray], y: np.ndarray, equal: bool
+    bid: Callable[[Any], np.ndarray],
+    y: np.ndarray,
+    equal: bool,
+    grid: np.ndarray,
+    known: np.ndarray,
 ) -> np.ndarray:
-    """The highest type that bids less than y (at most y, if equal), by bisection."""
-    low, high = np.full(y.shape, at.start), np.full(y.shape, at.high)
+    """The highest type that bids less than y (at most y, if equal), by bisection of the cell of the
+    grid, with the bids `known` on it in ascending order, in which it must lie."""
+    cell = np.searchsorted(known, y, side="right" if equal else "left")
+    low = grid[np.maximum(cell - 1, 0)]
+    high = grid[np.minimum(cell, len(grid) - 1)]
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         placed = bid(middle)
         below = (placed <= y) if equal else (placed < y)
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.where(bid(at.high) < y, at.high, low)
+    return low
 
 
 def _replay(
@@ -344,21 +364,26 @@ def _replay(
     with mpmath.workdps(50):
         numbers = [mpmath.mpf(q) for q in p]
 
-        def worth(y: Any, equal: bool) -> Any:
-            """What the bid y is worth where it beats those below it, and its equals or not."""
+        def share(y: Any, equal: bool) -> Any:
             low, high = mpmath.mpf(at.start), mpmath.mpf(at.high)
             for _ in range(150):
                 middle = (low + high) / 2
                 placed = mpmath.re(bid(middle, *numbers))
                 below = placed <= y if equal else placed < y
                 low, high = (middle, high) if below else (low, middle)
-            chance = mpmath.re(cdf(low, *numbers)) ** (at.bidders - 1)
+            return mpmath.re(cdf(low, *numbers))
+
+        def worth(y: Any, chance: Any) -> Any:
             return (v - y) * chance if at.kind == "first-price" else v * chance - y
 
         v = mpmath.mpf(value)
-        zero = mpmath.mpf(0)
-        now = zero if own is None else worth(mpmath.re(bid(v, *numbers)), True)
-        then = zero if better is None else worth(mpmath.mpf(better), False)
+        now = then = mpmath.mpf(0)
+        if own is not None:
+            y = mpmath.re(bid(v, *numbers))
+            now = worth(y, _among_equals(share(y, False), share(y, True), at.bidders))
+        if better is not None:
+            y = mpmath.mpf(better)
+            then = worth(y, share(y, False) ** (at.bidders - 1))
         return float(then - now)
 
 
