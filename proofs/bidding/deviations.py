@@ -100,6 +100,10 @@ def instance(sale: Sale, bidders: int, p: Sequence[float]) -> Instance:
     low, high, reserve = sale.ends(*p)
     if not (np.isfinite([low, high]).all() and low < high):
         raise ValueError(f"values lie in [{low:g}, {high:g}]: expected low < high, both finite")
+    if sale.kind == "all-pay" and low < 0:
+        raise ValueError(
+            f"values lie in [{low:g}, {high:g}]: expected low ≥ 0 where everybody pays"
+        )
 
     def cdf(v: Any) -> np.ndarray:
         v = np.asarray(v, dtype=float)
@@ -109,7 +113,8 @@ def instance(sale: Sale, bidders: int, p: Sequence[float]) -> Instance:
     if reserve is not None:
         if not low <= reserve < high:
             raise ValueError(
-                f"reserve = {reserve:g}, values in [{low:g}, {high:g}]: expected low ≤ reserve < high"
+                f"reserve = {reserve:g}, values in [{low:g}, {high:g}]: expected low ≤ reserve < high; "
+                "leave out one that everybody exceeds"
             )
         start = reserve
         if sale.kind == "all-pay":
@@ -187,8 +192,8 @@ def checked(
 ) -> Check:
     """Search each case (bidders, parameters by name, in order) for a better bid than `sale.bid`.
 
-    values: how many values are tried per case, the highest among them. A sale without a bid function is
-    checked with the integral formula, and that against the differential equation.
+    values: how many values are tried per case, the highest among them. A sale without a bid
+    function is checked with the integral formula, and that against the differential equation.
     """
     rng = np.random.default_rng(seed)
     failures: list[Deviation] = []

@@ -16,8 +16,8 @@ whose solutions are, with A' = G and a constant C,
 
 The lowest type s that bids expects nothing, which fixes C = −A(s): without a reserve s = low (in a
 first-price auction every other solution is unbounded there); with a reserve r, s = r where the
-winner pays, and s G(s) = r where all pay. Then ∂u/∂w = (v − w) g(w): utility rises up to the own type
-and falls after it (it is pseudo-concave), so the first order condition is sufficient; and b' > 0.
+winner pays, and s G(s) = r where all pay. Then ∂u/∂w = (v − w) g(w): utility rises up to the own
+type and falls after it (it is pseudo-concave), so the first order condition suffices; and b' > 0.
 
 No formula is handed over unchecked: `deviations` looks for better bids with numbers alone.
 
@@ -126,8 +126,8 @@ def equilibrium_bid(
     bidders: n, a number of at least 2 or a symbol that is integer and positive. auction:
     "first-price" or "all-pay". reserve: the least bid that is accepted, a number or an expression.
     parameters: (low, high) of the intervals from which symbols are drawn for the check; positive
-    symbols have one by default, and so has a reserve price that is a symbol. seconds: for SymPy; then
-    the integral formula is evaluated numerically, and the notes say so.
+    symbols have one by default, and so has a reserve price that is a symbol. seconds: for SymPy;
+    then the integral formula is evaluated numerically, and the notes say so.
 
     Raises ValueError for a prior with an atom, a flat part or an unbounded support, fewer than two
     bidders, a reserve outside the support, symbols of which nothing is known.

@@ -121,10 +121,10 @@ class Problem:
         symbols = [n, *self.ranges]
 
         def numeric(expression: Any) -> Callable[..., Any]:
-            return sp.lambdify([p.value, *symbols], expression, ["scipy", "numpy"])  # type: ignore[no-any-return]
+            return sp.lambdify([p.value, *symbols], expression, ["scipy", "numpy"])
 
         def precise(expression: Any) -> Callable[..., Any]:
-            return sp.lambdify([p.value, *symbols], expression, "mpmath")  # type: ignore[no-any-return]
+            return sp.lambdify([p.value, *symbols], expression, "mpmath")
 
         wanted = [p.low, p.high, *([] if self.reserve is None else [self.reserve])]
         ends = sp.lambdify(symbols, wanted, "mpmath")
@@ -143,7 +143,8 @@ class Problem:
         if whole(draws) < 1:
             raise ValueError(f"draws = {draws!r}: expected a whole number of at least 1")
         rng = np.random.default_rng(seed)
-        sale, cases, why = self.sale(None), [], ""
+        sale, why = self.sale(None), ""
+        cases: list[tuple[int, dict[str, float]]] = []
         for _ in range(50 * draws):
             n = count(self.bidders) or int(rng.integers(BIDDERS[0], BIDDERS[1] + 1))
             chosen: dict[str, float] = {}
