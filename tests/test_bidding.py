@@ -78,19 +78,19 @@ TEXTBOOK = {
 @pytest.mark.parametrize("name", TEXTBOOK)
 def test_textbook_formulas(name):
     prior, bidders, options, textbook = TEXTBOOK[name]
-    found = equilibrium_bid(prior, bidders, draws=60, **options)
+    found = equilibrium_bid(prior, bidders, draws=30, **options)
     assert found.status is BidStatus.CHECKED, (found.notes, found.check)
     assert same(found.bid, textbook)
     assert found.check.gain <= 1e-8
     assert found.check.difference <= 1e-5
-    claimed = check_bid(textbook, prior, bidders, draws=30, **options)
+    claimed = check_bid(textbook, prior, bidders, draws=10, **options)
     assert claimed.status in (BidStatus.CHECKED, BidStatus.UNREFUTED)
 
 
 def test_where_bidding_starts():
-    assert equilibrium_bid(UNIFORM, n, draws=20).start == 0
-    assert equilibrium_bid(UNIFORM, n, reserve=r, draws=20).start == r
-    found = equilibrium_bid(UNIFORM, n, reserve=r, auction="all-pay", draws=20)
+    assert equilibrium_bid(UNIFORM, n, draws=8).start == 0
+    assert equilibrium_bid(UNIFORM, n, reserve=r, draws=8).start == r
+    found = equilibrium_bid(UNIFORM, n, reserve=r, auction="all-pay", draws=8)
     assert same(found.start, r ** (1 / n))
     assert "0 ≤ r < 1" in found.conditions
 
@@ -119,7 +119,7 @@ def test_planted_faults_are_rejected(name, fault):
         **TEXTBOOK, "uniform": (UNIFORM, n, {}, (n - 1) * v / n),
     }[name]  # fmt: skip
     wrong = planted(bid)[fault]
-    found = check_bid(wrong, prior, bidders, draws=25, **options)
+    found = check_bid(wrong, prior, bidders, draws=12, **options)
     assert found.status is BidStatus.REJECTED
     assert found.bid is None
     assert found.claim == wrong
@@ -135,7 +135,7 @@ def test_planted_faults_are_rejected(name, fault):
 def test_witnesses_replay_in_rationals(share, bidders):
     # b = c v and uniform values: the bid y wins with probability (y / c)^(n−1).
     wrong = sp.Rational(share.numerator, share.denominator) * v
-    found = check_bid(wrong, UNIFORM, bidders, draws=40)
+    found = check_bid(wrong, UNIFORM, bidders, draws=15)
     if share == F(bidders - 1, bidders):
         assert found.status is BidStatus.CHECKED
         return
@@ -177,7 +177,7 @@ def test_revenue_equivalence(bidders, power):
     quantile, density = s**4, 4 * s**3 * w
     values = quantile ** (1 / power)
     first, everybody = (
-        equilibrium_bid(prior, n, auction=kind, draws=20).at(
+        equilibrium_bid(prior, n, auction=kind, draws=5).at(
             values, bidders=bidders, parameters={a: power}
         )
         for kind in ("first-price", "all-pay")
@@ -190,7 +190,7 @@ def test_revenue_equivalence(bidders, power):
 
 
 def test_without_time_the_integral_is_evaluated():
-    found = equilibrium_bid(UNIFORM, n, reserve=r, draws=30, seconds=1e-9)
+    found = equilibrium_bid(UNIFORM, n, reserve=r, draws=8, seconds=1e-9)
     assert found.status is BidStatus.NUMERICAL
     assert found.bid is None
     assert found.check.holds
@@ -203,10 +203,10 @@ def test_without_time_the_integral_is_evaluated():
 
 
 def test_an_integral_without_closed_form_does_not_hang():
-    found = equilibrium_bid(EXPONENTIAL, n, draws=40, seconds=2)
+    found = equilibrium_bid(EXPONENTIAL, n, draws=8, seconds=2)
     assert found.status in (BidStatus.NUMERICAL, BidStatus.CHECKED)
     assert found.check.holds
-    two = equilibrium_bid(EXPONENTIAL, 2, draws=20).bid
+    two = equilibrium_bid(EXPONENTIAL, 2, draws=5).bid
     x = np.array([0.2, 0.7, 1.0])
     np.testing.assert_allclose(
         found.at(x, bidders=2), [float(two.subs(v, y)) for y in x], atol=1e-10
@@ -255,7 +255,7 @@ half = sp.Rational(1, 2)
         (Prior(v**q, v), n, {}, "nothing is known of q"),
         (Prior(v**a, v), n, {"parameters": {a: (2, 1)}}, "expected an interval"),
         (UNIFORM, n, {"parameters": {a: (1, 2)}}, r"holds \['a'\]: expected symbols that occur"),
-        (UNIFORM, n, {"reserve": 2}, "reserve = 2, values in .* expected low ≤ reserve < high"),
+        (UNIFORM, n, {"reserve": 2}, "reserve = 2, values in .* expected low ≤ reserve <"),
         (UNIFORM, n, {"auction": "second-price"}, "auction = 'second-price': expected one of"),
         (UNIFORM, n, {"draws": 0}, "draws = 0"),
         (Prior(v, 3), n, {}, "expected the symbol"),

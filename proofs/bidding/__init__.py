@@ -3,10 +3,10 @@
 >>> from sympy import Symbol
 >>> from proofs.bidding import Prior, check_bid, equilibrium_bid
 >>> v, n = Symbol("v"), Symbol("n", integer=True, positive=True)
->>> found = equilibrium_bid(Prior(v, v), n, draws=40)
+>>> found = equilibrium_bid(Prior(v, v), n, draws=20)
 >>> found.bid, found.status.value
 (v*(1 - 1/n), 'closed form, checked')
->>> check_bid(v * n / (n + 1), Prior(v, v), n, draws=40).status.value
+>>> check_bid(v * n / (n + 1), Prior(v, v), n, draws=20).status.value
 'closed form, rejected by the check'
 """
 

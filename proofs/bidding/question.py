@@ -174,15 +174,15 @@ class Problem:
 
 
 def _arrays(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function on arrays, whatever it raises on them: NaN then."""
+    """The function on arrays of floats; again on complex numbers where that gives NaN, since a real
+    number may be the sum of two that are not."""
 
     def called(v: Any, *numbers: float) -> Any:
         with np.errstate(all="ignore"):
-            # Powers of negative numbers are complex, and then seen to be.
-            try:
-                return function(np.asarray(v, dtype=complex), *numbers)
-            except TypeError:
-                return function(np.asarray(v, dtype=float), *numbers)
+            found = function(v, *numbers)
+            if np.isnan(found).any():
+                found = function(np.asarray(v, dtype=complex), *numbers)
+        return found
 
     return called
 
