@@ -183,7 +183,11 @@ def _judged(
     else:
         status = BidStatus.CHECKED if shown else BidStatus.UNREFUTED
     if claim is not None and not shown and check.holds:
-        notes = (*notes, "SymPy did not show that it solves the differential equation")
+        notes = (
+            *notes,
+            "SymPy did not show that it solves the differential equation: it stands where it was "
+            "tried, which for a symbolic number of bidders is from 2 to 10",
+        )
     return BiddingEquilibrium(
         status=status, auction=problem.auction, prior=problem.prior, bidders=problem.bidders,
         reserve=problem.reserve, bid=claim if check.holds else None, claim=claim, start=start,
