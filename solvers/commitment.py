@@ -30,7 +30,8 @@ import numpy as np
 from solvers.arrays import is_exact, numbers
 from solvers.certificate import Checked, check, verdict
 from solvers.optimum import Optimum, Status
-from solvers.regions import Game, Regions, Simplex, Unfinished, optimistic, pessimistic
+from solvers.regions import Game, Regions, Simplex, optimistic, pessimistic
+from solvers.vertices import Unfinished
 
 __all__ = ["Commitment", "Pure", "answer", "commitment", "harsanyi", "read_types"]
 

@@ -33,26 +33,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
 
 from solvers.certificate import Checked, check, verdict
-from solvers.optimum import Status
 from solvers.program import Program
-from solvers.rational import exact
+from solvers.vertices import face_of, solved, towards
 
-__all__ = ["Game", "Regions", "Simplex", "Space", "Unfinished", "optimistic", "pessimistic"]
+__all__ = ["Game", "Regions", "Simplex", "Space", "optimistic", "pessimistic"]
 
 ZERO, ONE = Fraction(0), Fraction(1)
 # No value or margin is beyond this, where payoffs lie in [−1, 1] (see `Game`).
 WIDE = 4.0
-
-
-class Unfinished(Exception):
-    """A linear program was not solved in rationals; the message says why."""
 
 
 class Space(Protocol):
@@ -309,16 +304,16 @@ def _attained(game: Game, j: int, value: Fraction, end: float) -> np.ndarray | N
         rows = [_and(game.worth(k), -ONE) for k in demanded]
         rows += [_and(game.lead(j, k), ZERO) for k in range(n) if k not in same]
         program = _program(game, _lift(m), rows)
-        vertex = _solved(program, end)
+        vertex = solved(program, end)
         if vertex.value < value:
             return None
         # Of the candidates, what is positive at any of them.
-        face = _face(program, vertex)
+        face = face_of(program, vertex)
         candidates, x = [vertex.x[:m]], vertex.x
         tied = [k for k in others if not x[:m] @ game.lead(j, k)]
         while tied:
             ahead = _and(_sum([game.lead(j, k) for k in tied], m), ZERO)
-            vertex = _solved(_towards(face, ahead), end)
+            vertex = solved(towards(face, ahead), end)
             if vertex.value == 0:
                 break
             x = vertex.x[:m]
@@ -329,20 +324,11 @@ def _attained(game: Game, j: int, value: Fraction, end: float) -> np.ndarray | N
         demanded = sorted([*demanded, *tied])
 
 
-@dataclass(frozen=True, eq=False)
-class _Vertex:
-    """An optimum in Fractions: x, its value, and the multipliers of all rows of the program."""
-
-    x: np.ndarray
-    value: Fraction
-    y: np.ndarray
-
-
 def _best(
     game: Game, objective: np.ndarray, rows: Sequence[np.ndarray], end: float
 ) -> tuple[np.ndarray, Fraction, np.ndarray]:
     """The maximum of `_program`: x, the maximum, and λ ≥ 0 for each row."""
-    found = _solved(_program(game, objective, rows), end)
+    found = solved(_program(game, objective, rows), end)
     return found.x, found.value, -found.y[: len(rows)]
 
 
@@ -371,42 +357,6 @@ def _program(game: Game, objective: np.ndarray, rows: Sequence[np.ndarray]) -> P
         high=np.array(high + [WIDE] * more),
         exact={"matrix": entries, "objective": objective.tolist()},
     )
-
-
-def _solved(program: Program, end: float) -> _Vertex:
-    left = end - time.monotonic()
-    if left <= 0:
-        raise Unfinished("the time was over before every reply had been looked at")
-    found = exact(program, seconds=left)
-    if found.status is not Status.OPTIMAL or not isinstance(found.value, Fraction):
-        raise Unfinished("; ".join(found.notes) or f"a linear program ended {found.status}")
-    y = [Fraction(v) for v in found.certificate.y]
-    x = np.asarray(found.allocation, dtype=object)
-    return _Vertex(x, found.value, np.array(y, dtype=object))
-
-
-def _face(program: Program, optimum: _Vertex) -> Program:
-    """The program on its optimal points alone: those that are complementary to the multipliers."""
-    y = optimum.y
-    slopes = np.array(program.exact["objective"], dtype=object)
-    starts = program.matrix.indptr.tolist()
-    for i, price in enumerate(y.tolist()):
-        part = slice(starts[i], starts[i + 1])
-        slopes[program.matrix.indices[part]] -= [a * price for a in program.exact["matrix"][part]]
-    up, down = (y > 0).astype(bool), (y < 0).astype(bool)
-    rise, fall = (slopes > 0).astype(bool), (slopes < 0).astype(bool)
-    return replace(
-        program,
-        row_low=np.where(up, program.row_high, program.row_low),
-        row_high=np.where(down, program.row_low, program.row_high),
-        low=np.where(rise, program.high, program.low),
-        high=np.where(fall, program.low, program.high),
-    )
-
-
-def _towards(program: Program, objective: np.ndarray) -> Program:
-    exact_data = {**program.exact, "objective": objective.tolist()}
-    return replace(program, objective=objective.astype(float), exact=exact_data)
 
 
 def _and(row: np.ndarray, last: Fraction) -> np.ndarray:

@@ -35,8 +35,9 @@ from typing import Any
 import numpy as np
 
 from proofs.bidding.derivation import BidStep, Limit, derived, lowest_type, solves
-from proofs.bidding.deviations import Check, Sale, checked, instance, integral_bid
+from proofs.bidding.deviations import Check, checked
 from proofs.bidding.question import Prior, Problem, count, whole
+from proofs.bidding.sale import Sale, instance, integral_bid
 
 __all__ = ["BidStatus", "BiddingEquilibrium", "check_bid", "equilibrium_bid"]
 

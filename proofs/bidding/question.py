@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from proofs.bidding.deviations import KINDS, Sale, instance, prior_fault
+from proofs.bidding.sale import KINDS, Sale, instance, prior_fault
 
 __all__ = ["Prior", "Problem", "count", "whole"]
 
