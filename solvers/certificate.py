@@ -16,6 +16,8 @@ Each kind of certificate is a record, and registers how it is checked with `chec
     Matching     gains of pairs, a price for each seller                         prices
     Project      values of a project and its cost                                prices
     Stages       a dynamic program's value function                              prices
+    Regions      a game, a commitment, multipliers for each reply                regions
+    Pure         a game, a single action to commit to                            commitment
 """
 
 from __future__ import annotations

@@ -53,6 +53,16 @@ def test_a_tree_proves_an_integer_optimum(seed):
     assert checked.value == round(-second.fun)
 
 
+def test_a_system_whose_solution_is_a_float_is_solved():
+    # Nothing is left over after two steps, and the denominator is longer than half of their bits.
+    unit, a = 2**53, 7205759403792793
+    found = exact_system(
+        np.array([unit, a, unit], dtype=object), np.array([0, 1, 1]), np.array([0, 0, 1]),
+        np.array([unit, 0], dtype=object),
+    )  # fmt: skip
+    assert found == [1, F(-a, unit)]
+
+
 def leaves(node: Leaf | Branch) -> list[Leaf]:
     return [node] if isinstance(node, Leaf) else [*leaves(node.down), *leaves(node.up)]
 
