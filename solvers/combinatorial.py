@@ -155,7 +155,9 @@ def solve_bids(
         tree, why = grow(program, won, nodes=nodes, seconds=seconds)
         if tree is not None:
             proved = certified(
-                tree, allocation=won.astype(np.int64), method="HiGHS, branch and bound"
+                tree,
+                allocation=np.round(tree.x).astype(np.int64),
+                method="HiGHS, branch and bound",
             )
             return replace(
                 proved,

@@ -26,7 +26,7 @@ from solvers.arrays import integers
 from solvers.certificate import Linear, certified
 from solvers.highs import Solution, solve
 from solvers.optimum import Optimum
-from solvers.program import Program, exact_bound, exact_value
+from solvers.program import Program, exact_bound, exact_value, leaning
 
 __all__ = ["exact", "exact_system"]
 
@@ -82,7 +82,7 @@ def exact(program: Program, solution: Solution | None = None, *, seconds: float 
         basis = better.basis
     bound: Any = np.inf
     if found.y is not None:
-        y = [Fraction(v) for v in _leaning(program, found.y).tolist()]
+        y = [Fraction(v) for v in leaning(program, found.y).tolist()]
         bound = exact_bound(program, y)
     return Optimum(
         value=found.value,
@@ -93,13 +93,6 @@ def exact(program: Program, solution: Solution | None = None, *, seconds: float 
         method="HiGHS",
         seconds=time.monotonic() - started,
         notes=(why,),
-    )
-
-
-def _leaning(program: Program, y: np.ndarray) -> np.ndarray:
-    """Multipliers without those that lean on a missing side."""
-    return np.where(
-        (y > 0) & np.isinf(program.row_high) | (y < 0) & np.isinf(program.row_low), 0, y
     )
 
 

@@ -198,3 +198,16 @@ def test_tables_that_were_changed_are_rejected():
         checked = solvers.check(changed)
         assert not checked.holds
         assert checked.reason
+
+
+def test_what_tolerances_hide_is_found_by_the_proof():
+    # HiGHS takes the bid for everything, which is worth 1e-9 less than the two that are best.
+    bids = [
+        (1, [0, 1, 2], 1.0), (0, [0], 1e-9), (1, [0, 1], 0.0), (1, [1], 0.0), (1, [0], 1e-9),
+        (0, [2], 1.0),
+    ]  # fmt: skip
+    found = solvers.winners(bids, bidders=2, items=3)
+    assert found.status == "optimal"
+    assert found.value == 1 + 1e-9
+    assert found.allocation.tolist() == [0, 0, 0, 0, 1, 1]
+    assert solvers.check(found.certificate).holds
