@@ -16,6 +16,8 @@ Each kind of certificate is a record, and registers how it is checked with `chec
     Matching     gains of pairs, a price for each seller                         prices
     Project      values of a project and its cost                                prices
     Stages       a dynamic program's value function                              prices
+    Prices       divisible resources, a price for each, and tangents of concave
+                 utilities that have no closed form                              divisible
 """
 
 from __future__ import annotations
