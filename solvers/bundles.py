@@ -130,6 +130,15 @@ class Bundles:
         a, b, c = bundle
         return Fraction(float(self.corner(agent, (a, b, c))[a, b, c]))
 
+    def given(self, agent: int, bundles: np.ndarray) -> np.ndarray:
+        """v_i(b) of bundles (k, 3), as Fractions where the values were no floats."""
+        a, b, c = bundles.T
+        if self.fractions is None:
+            return self.cube(agent)[a, b, c]
+        found = np.empty(len(bundles), dtype=object)
+        found[:] = [Fraction(v) for v in self.fractions[agent, a, b, c].tolist()]
+        return found
+
     def exact_nothing(self) -> np.ndarray:
         """v_i(nothing) (N,) as Fractions."""
         array = np.empty(self.agents, dtype=object)

@@ -150,6 +150,9 @@ def test_what_tolerances_hide_is_refined():
     found = solvers.exact(p)
     assert found.gap == 0
     assert found.value == F(costs[1])
+    # Beside costs of 1e12 one of 1 is nothing to HiGHS, and a row's multiplier hides it, too.
+    wide = program([1e12, 1.0, 2.0], [[1, 1, 1], [0, 1, 1]], [2, 1], high=1.0)
+    assert solvers.exact(wide).value == 10**12 + 2
     # A row broken by less than HiGHS's tolerance is not broken in rationals.
     tight = program([1, 1], [[1, 1], [1, 0]], [1.0, 2.0**-30], row_low=[-np.inf, 2.0**-30])
     assert solvers.exact(tight).value == 1
