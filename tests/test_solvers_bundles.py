@@ -211,3 +211,17 @@ def test_what_tolerances_hide_is_found_by_the_proof():
     assert found.value == 1 + 1e-9
     assert found.allocation.tolist() == [0, 0, 0, 0, 1, 1]
     assert solvers.check(found.certificate).holds
+
+
+def test_rounding_makes_no_payment_negative_or_dearer_than_the_bundle():
+    v = [[0.9, 0, 0], [0, 0, 0.4], [0, 0.7, 0]]
+    paid = vcg.packages(v).payments
+    assert (paid >= 0).all()
+    assert paid == pytest.approx([0, 0, 0], abs=1e-12)
+    rng = np.random.default_rng(0)
+    values = rng.random((500, 4, 7)) * 10.0 ** rng.integers(-9, 12, (500, 4, 1))
+    found = vcg.packages(values)
+    held = (found.allocation * (1 << np.arange(3))).sum(axis=-1)
+    worth = np.take_along_axis(values, np.maximum(held - 1, 0)[..., None], axis=-1)[..., 0]
+    assert (found.payments >= 0).all()
+    assert (found.payments <= np.where(held > 0, worth, 0)).all()
