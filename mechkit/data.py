@@ -189,7 +189,7 @@ def _json(path: Path, exact: bool) -> Table | list[Any]:
             raise ValueError(f"a number of {len(text)} digits; at most {DIGITS} are read")
         return int(text)
 
-    def record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = [name for name in names if names.count(name) > 1]
         require(not twice, f"{path}: the name {twice[:1]} is there twice in a record")
@@ -201,7 +201,7 @@ def _json(path: Path, exact: bool) -> Table | list[Any]:
             parse_float=rational if exact else float,
             parse_int=whole,
             parse_constant=endless,
-            object_pairs_hook=record,
+            object_pairs_hook=named,
         )
     except InputError:
         raise
