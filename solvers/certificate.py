@@ -92,7 +92,8 @@ def verdict(
     else:
         gap = relative_gap(value, bound)
         v, b = np.asarray(value), np.asarray(bound)
-        slack = tolerance * np.maximum(np.abs(v), np.abs(b))
+        # A Fraction stays one: it may be beyond what floats hold.
+        slack = (Fraction(tolerance) if exact else tolerance) * np.maximum(np.abs(v), np.abs(b))
         finite = np.all((b > -np.inf) & (b < np.inf))
         if not finite:
             reasons.append("the dual values give no bound")
