@@ -225,3 +225,14 @@ def test_rounding_makes_no_payment_negative_or_dearer_than_the_bundle():
     worth = np.take_along_axis(values, np.maximum(held - 1, 0)[..., None], axis=-1)[..., 0]
     assert (found.payments >= 0).all()
     assert (found.payments <= np.where(held > 0, worth, 0)).all()
+
+
+def test_a_limit_before_any_point_leaves_a_value_and_a_bound():
+    taken = bids("regions", 60, 400, 0)
+    found = solvers.winners(taken, seconds=1e-9)
+    assert found.status == "feasible"
+    assert found.value == 0
+    assert found.allocation.tolist() == [0] * len(taken)
+    assert solvers.winners(taken, seconds=5).value <= found.bound < np.inf
+    assert 0 < found.gap <= 1
+    assert any("limit" in note.lower() for note in found.notes)
