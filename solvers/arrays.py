@@ -15,6 +15,7 @@ import numpy as np
 __all__ = [
     "integers",
     "is_exact",
+    "limit",
     "numbers",
     "plain",
     "rational",
@@ -66,6 +67,13 @@ def whole(value: Any, least: int, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{what} = {value!r}: expected a whole number of at least {least}")
     return int(value)
+
+
+def limit(seconds: Any) -> None:
+    """ValueError for a time limit that is neither None nor a number of at least 0."""
+    number = isinstance(seconds, int | float | np.number) and not isinstance(seconds, bool)
+    if seconds is not None and not (number and seconds >= 0):
+        raise ValueError(f"seconds = {seconds!r}: expected a number of at least 0, or None")
 
 
 def is_exact(*arrays: Any) -> bool:

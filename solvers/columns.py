@@ -22,12 +22,11 @@ stock problem" (1961); Lasdon, *Optimization Theory for Large Systems* (1970), f
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from solvers.bundles import Bundles, coarse
+from solvers.bundles import Bundles, coarse, refuse_above
 from solvers.master import Master
 
 __all__ = ["Columns", "Relaxation", "best_bundles", "near_best"]
@@ -176,6 +175,8 @@ class Columns:
         agents = np.flatnonzero(self._may_gain(prices, reach, known))
         best, found = best_bundles(self.values, prices, reach, agents, deadline=self.deadline)
         self.passes += 1
+        worth = best + self.values.nothing[agents] + found @ prices
+        refuse_above(self.values.ceilings, worth, agents)
         self._seen[agents] = prices
         self._top[agents] = np.maximum(best, self._beyond(prices, reach)[agents])
         new = 0
@@ -223,11 +224,12 @@ class Columns:
         low, high = np.where(start > 0, start / WIDTH, 0.0), WIDTH * wide
         stretch = np.full(3, 4.0)
         prices, done, note = start, False, ""
-        inside = np.arange(self.values.agents) != (-1 if without is None else without)
-        bound = float(self.values.ceilings[inside].sum())
         value, weights = -np.inf, np.zeros(0)
-        with suppress(TimeoutError):  # and the rounds end before they begin
-            bound = min(bound, self.price(start, without)[0])
+        try:
+            bound, _ = self.price(start, without)
+        except TimeoutError:  # at prices of 0 everybody takes the best bundle there is
+            inside = np.arange(self.values.agents) != (-1 if without is None else without)
+            bound, prices = float(self.values.ceilings[inside].sum()), np.zeros(3)
         for _ in range(ROUNDS):
             left = None if self.deadline == np.inf else self.deadline - time.monotonic()
             if left is not None and left <= 0:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from solvers.arrays import limit
 from solvers.certificate import Checked, check, verdict
 from solvers.conic import Division, divide
 from solvers.interior import path
@@ -122,6 +123,7 @@ def divisible(
     bidder; ImportError where CVXPY is needed and missing.
     """
     started = time.monotonic()
+    limit(seconds)
     if not isinstance(utilities, Utilities):
         raise ValueError(
             f"utilities is {utilities!r}; give Saturating, Linear, Logarithmic or Concave"
@@ -169,7 +171,8 @@ def divisible(
         notes.append("somebody who wants a resource without capacity is left at −inf")
     status = Status.OPTIMAL if value == bound or _gap(value, bound) <= GAP else Status.FEASIBLE
     if status is Status.FEASIBLE:
-        how = f"after {steps} steps" if steps else "by Clarabel" if ended else "at the time limit"
+        late = "at the time limit" if not ended else "by Clarabel"
+        how = late if conic else f"after {steps} steps"
         notes.append(f"stopped {how} with a relative gap of {_gap(value, bound):.2g}")
     paid = None
     if payments:
@@ -262,7 +265,6 @@ def _clarke(
     conic: bool,
 ) -> tuple[np.ndarray | None, list[str]]:
     """Clarke payments (N,), or None with the reason."""
-    others = worth.sum() - worth
     if isinstance(utilities, Linear):
         slopes = utilities.slopes
         winner = slopes.argmax(axis=0), np.arange(len(limits))
@@ -280,6 +282,7 @@ def _clarke(
         return (rest * np.log1p(ratio)).sum(axis=1), []
     if conic or not isinstance(utilities, Saturating):
         return _clarke_by_clarabel(utilities, limits, worth, seconds)
+    others = worth.sum() - worth
     beta, xi, top = _scaled(utilities, limits)
     without = np.zeros(len(worth))
     matters = (worth > 0) & (np.count_nonzero(worth) > 1)

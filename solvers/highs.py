@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from solvers.arrays import limit
 from solvers.optimum import Status
 from solvers.program import Program, bound, violation
 
@@ -57,6 +58,7 @@ def solve(
     Raises ImportError where highspy is missing, ValueError for an unknown option.
     """
     started = time.monotonic()
+    limit(seconds)
     if not program.matrix.shape[1]:
         return _without_columns(program)
     highs, unit = model_of(program)

@@ -28,6 +28,7 @@ import numpy as np
 from scipy import sparse
 
 from solvers import highs
+from solvers.arrays import limit
 from solvers.bundles import Bundles, bundles
 from solvers.columns import Columns, near_best
 from solvers.divisible import divisible
@@ -107,6 +108,7 @@ def qvcg(
     does not match, no bidder; ImportError where highspy is missing.
     """
     started = time.monotonic()
+    limit(seconds)
     if exact and integer:
         raise ValueError("exact and integer do not go together; give one of them")
     checked = bundles(values, quanta, levels)

@@ -285,3 +285,10 @@ def test_clarabel_at_a_time_limit_leaves_value_and_bound():
         assert found.value < found.bound
         assert found.payments is None
         assert any("limit" in note for note in found.notes)
+
+
+def test_payments_where_somebody_is_left_at_minus_infinity():
+    found = solvers.divisible(Logarithmic([[1, 2], [3, 0]]), [1, 0], payments=True)
+    assert found.value == -np.inf
+    # 3 log(4/3) is what the second bidder loses by the first, log 4 the first by the second.
+    assert found.payments == pytest.approx([3 * np.log(4 / 3), np.log(4)])

@@ -340,6 +340,7 @@ def test_a_limit_before_the_first_pass_leaves_the_ceilings_as_a_bound():
         assert found.status == "feasible"
         assert found.value == values[:, 0, 0, 0].sum()
         assert found.value < found.bound <= values.max(axis=(1, 2, 3)).sum()
+        assert found.certificate.bound() == pytest.approx(found.bound)
         assert found.payments is None
         assert any("time limit" in note for note in found.notes)
 
@@ -388,3 +389,74 @@ def test_rationals_of_very_different_sizes_and_of_ties_without_end():
         assert found.value == found.bound
     nothing = solvers.qvcg(np.zeros((2, 31, 31, 31)), exact=True)  # 29,791 bundles tie
     assert (nothing.value, nothing.bound, nothing.status) == (0, 0, "optimal")
+
+
+def listed(values, levels):
+    """The integer optimum by going through the bidders, for every use of the three resources."""
+    quanta = values.shape[1] - 1
+    first = 1 if levels == "printed" else 0
+    some = [b for b in product(range(first, quanta + 1), repeat=3) if any(b)] + [(0, 0, 0)]
+    best = {(0, 0, 0): 0.0}
+    for own in values:
+        after = {}
+        for (used, worth), b in product(best.items(), some):
+            both = tuple(x + y for x, y in zip(used, b, strict=True))
+            if max(both) <= quanta:
+                after[both] = max(after.get(both, 0.0), worth + own[b])
+        best = after
+    return max(best.values())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_few_bidders_pay_what_the_others_lose(seed):
+    rng = np.random.default_rng(seed)
+    agents, quanta = 1 + seed % 3, 1 + seed % 2
+    levels = ("full", "printed")[seed // 6]
+    values = rng.random((agents, *(quanta + 1,) * 3))
+    found = solvers.qvcg(values, levels=levels, integer=True)
+    assert found.value == pytest.approx(listed(values, levels), rel=1e-9)
+    for i, bundle in enumerate(found.allocation.astype(int).tolist()):
+        others = found.value - values[(i, *bundle)]
+        alone = listed(np.delete(values, i, axis=0), levels)
+        assert found.payments[i] == pytest.approx(alone - others, abs=1e-9)
+
+
+def test_ceilings_that_are_too_low_are_refused():
+    class Low:
+        agents = quanta = 2
+        ceiling, peak = 1.0, (2, 2, 2)
+
+        def block(self, start, stop):
+            cubes = np.ones((stop - start, 3, 3, 3))
+            cubes[(slice(None), *self.peak)] = 3.0
+            return cubes
+
+        def ceilings(self):
+            return np.full(2, self.ceiling)
+
+        def corner(self, agent, reach):
+            return self.block(0, 1)[0][tuple(slice(r + 1) for r in reach)]
+
+        def sample(self, bundles):
+            return np.stack([self.block(0, 1)[0][tuple(bundles.T)]] * 2)
+
+    with pytest.raises(ValueError, match=re.escape("values.ceilings() of bidder 0 is 1.0")):
+        solvers.qvcg(Low())
+    high = Low()
+    high.ceiling = 3.0
+    assert solvers.qvcg(high).value == solvers.qvcg(high.block(0, 2)).value
+    high.sample = lambda bundles: np.ones((2, 3))
+    with pytest.raises(ValueError, match="a number for each bidder and bundle"):
+        solvers.qvcg(high)
+
+
+@pytest.mark.parametrize("seconds", [-1, np.nan, "soon", True])
+def test_limits_that_are_none(seconds):
+    for question in (
+        lambda: solvers.qvcg(good, seconds=seconds),
+        lambda: solvers.divisible(Saturating([1.0], np.ones((1, 3))), seconds=seconds),
+        lambda: solvers.winners([(0, [0], 1.0)], seconds=seconds),
+        lambda: solvers.design([[[0, 1]]], [[1]], seconds=seconds),
+    ):
+        with pytest.raises(ValueError, match="expected a number of at least 0"):
+            question()
