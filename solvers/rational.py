@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from solvers.arrays import integers
-from solvers.certificate import Linear, certified
+from solvers.certificate import Linear, certified, check
 from solvers.highs import Solution, solve
-from solvers.optimum import Optimum
+from solvers.optimum import Optimum, Status
 from solvers.program import Program, exact_bound, exact_value, leaning
 
 __all__ = ["exact", "exact_system"]
@@ -40,9 +40,9 @@ def exact(program: Program, solution: Solution | None = None, *, seconds: float 
 
     The data count as the rationals that they are (`Program.exact`, else the floats' own). solution:
     HiGHS's, with its basis; found first where None. allocation: x (n,), Fractions. seconds: when to
-    stop; then, and where no exact vertex is found, the status is that of the float solution, its
-    multipliers give the bound in rationals, and the notes say so. Raises ValueError for a program
-    with whole variables.
+    stop; then, and where no exact vertex is found, the solution is the float one, optimal if its
+    certificate holds, its multipliers give the bound in rationals, and the notes say so. Raises
+    ValueError for a program with whole variables.
     """
     started = time.monotonic()
     if program.whole.any():
@@ -82,15 +82,19 @@ def exact(program: Program, solution: Solution | None = None, *, seconds: float 
             break
         basis = _lowered(better.basis, len(x))
     bound: Any = np.inf
+    floats, status = None, found.status
     if found.y is not None:
         y = [Fraction(v) for v in leaning(program, found.y).tolist()]
         bound = exact_bound(program, y)
+        floats = Linear(program=program, x=found.x, y=found.y)
+    if status is Status.OPTIMAL and not (floats is not None and check(floats).holds):
+        status = Status.FEASIBLE
     return Optimum(
         value=found.value,
         bound=bound,
-        status=found.status,
+        status=status,
         allocation=found.x,
-        certificate=None if found.y is None else Linear(program=program, x=found.x, y=found.y),
+        certificate=floats,
         method="HiGHS",
         seconds=time.monotonic() - started,
         notes=(why,),

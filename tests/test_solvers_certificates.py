@@ -237,3 +237,16 @@ def test_a_missing_solver_names_the_extra(name):
     assert run.returncode
     assert f"{name} is needed" in run.stderr
     assert "mechkit-econ[solve]" in run.stderr
+
+
+def test_a_float_solution_is_optimal_only_if_its_multipliers_say_so(monkeypatch):
+    p = packing(4, whole=False)
+    found = solvers.solve(p)
+    monkeypatch.setattr("solvers.rational.Data.vertex", lambda *_: None)
+    honest = solvers.exact(p, found)
+    assert (honest.status, honest.value) == ("optimal", found.value)
+    assert any("no exact vertex" in note for note in honest.notes)
+    for y in (0 * found.y, None):
+        lied = solvers.exact(p, replace(found, y=y))
+        assert lied.status == "feasible"
+        assert lied.bound > found.bound
