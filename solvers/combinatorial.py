@@ -148,14 +148,18 @@ def solve_bids(
             if proved.status is Status.OPTIMAL:
                 return proved
     found = solve(program, seconds=seconds, start=start)
-    won = None if found.x is None else np.round(found.x)
+    # A limit may come before any point; nobody wins, or what was begun with, is one.
+    nobody = np.zeros(len(bids.values)) if start is None else np.round(start)
+    won = nobody if found.x is None else np.round(found.x)
     optimal = found.status is Status.OPTIMAL
     notes: tuple[str, ...] = (found.note,) if found.note else ()
-    if optimal and won is not None and nodes:
+    if optimal and nodes:
         tree, why = grow(program, won, nodes=nodes, seconds=seconds)
         if tree is not None:
             proved = certified(
-                tree, allocation=won.astype(np.int64), method="HiGHS, branch and bound"
+                tree,
+                allocation=np.round(tree.x).astype(np.int64),
+                method="HiGHS, branch and bound",
             )
             return replace(
                 proved,
@@ -167,14 +171,21 @@ def solve_bids(
     elif optimal:
         notes = ("no certificate was asked for; the bound is HiGHS's word",)
     return Optimum(
-        value=None if won is None else float(program.objective @ won),
-        bound=min(found.bound, relaxed.bound),
-        status=found.status,
-        allocation=None if won is None else won.astype(np.int64),
+        value=float(program.objective @ won),
+        bound=min(found.bound, relaxed.bound, _ceiling(bids, program.high)),
+        status=Status.OPTIMAL if optimal else Status.FEASIBLE,
+        allocation=won.astype(np.int64),
         method="HiGHS, branch and cut",
         seconds=time.perf_counter() - started,
         notes=notes,
     )
+
+
+def _ceiling(bids: Bids, high: np.ndarray) -> float:
+    """What the bidders could win if there were enough of every item."""
+    best = np.zeros(bids.bidders)
+    np.maximum.at(best, bids.bidder, bids.values * high)
+    return float(best.sum())
 
 
 def packages(values: Any) -> Optimum:

@@ -82,7 +82,8 @@ def design(
         x: Any = solved.x
         y: Any = solved.y
         if question.exact and solved.status is Status.OPTIMAL:
-            refined = exact(program, solved)
+            left = 60.0 if seconds is None else max(0.0, seconds - solved.seconds)
+            refined = exact(program, solved, seconds=left)
             if isinstance(refined.certificate, Linear) and refined.gap == 0:
                 x, y = refined.certificate.x, refined.certificate.y
             else:

@@ -22,7 +22,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Program", "bound", "exact_bound", "exact_value", "violation"]
+__all__ = [
+    "Program",
+    "bound",
+    "exact_bound",
+    "exact_value",
+    "leaning",
+    "stray",
+    "terms",
+    "violation",
+]
 
 Infinite = float("inf")
 
@@ -67,6 +76,12 @@ class Program:
             if (low > high).any():
                 k = int(np.argmax(low > high))
                 raise ValueError(f"{what}{k} lies in [{low[k]}, {high[k]}]: low exceeds high")
+        for name, size in (("objective", n), ("matrix", len(matrix.data))):
+            given = self.exact.get(name)
+            if given is not None and not (
+                len(given) == size and all(isinstance(v, Fraction | int) for v in given)
+            ):
+                raise ValueError(f"exact[{name!r}]: expected {size} Fractions or ints")
         whole = np.array(np.broadcast_to(np.asarray(self.whole, dtype=bool), (n,)))
         object.__setattr__(self, "whole", whole)
 
@@ -93,11 +108,51 @@ def bound(
 
     Multipliers that lean on a missing side are first taken as 0, which is as good a choice as any.
     """
-    y = np.array(y, dtype=float)
-    y[(y > 0) & np.isinf(program.row_high) | (y < 0) & np.isinf(program.row_low)] = 0
+    y = leaning(program, np.array(y, dtype=float))
     d = program.objective - program.matrix.T @ y
     low, high = program.low if low is None else low, program.high if high is None else high
     return _support(y, program.row_low, program.row_high) + _support(d, low, high)
+
+
+def leaning(program: Program, y: np.ndarray) -> np.ndarray:
+    """Multipliers without those that lean on a missing side."""
+    away = (y > 0) & np.isinf(program.row_high) | (y < 0) & np.isinf(program.row_low)
+    return np.where(away, 0.0, y)
+
+
+def terms(program: Program, y: np.ndarray) -> float:
+    """Σ of the absolute values that `bound` adds up, before any of them cancel: its rounding is
+    relative to this. Infinite where a column without an end has a reduced cost that only cancels.
+    """
+    y = leaning(program, y)
+    pulled = np.abs(program.matrix).T @ np.abs(y) + np.abs(program.objective)
+    d = program.objective - program.matrix.T @ y
+    widest = np.maximum(np.abs(program.low), np.abs(program.high))
+    ends = np.where(d > 0, np.abs(program.high), np.where(d < 0, np.abs(program.low), widest))
+    sides = np.abs(np.where(y > 0, program.row_high, np.where(y < 0, program.row_low, 0.0)))
+    columns = np.where(pulled > 0, pulled * np.where(pulled > 0, ends, 0.0), 0.0)
+    return float(np.abs(y) @ sides + columns.sum())
+
+
+# A side may be missed by this share of the largest number in x: what solvers leave instead of 0.
+STRAY = 1e-4
+
+
+def stray(program: Program, x: np.ndarray) -> float:
+    """By how much x breaks a constraint at most, relative to the terms that meet there."""
+    largest = STRAY * np.abs(x).max(initial=0.0)
+    reach = np.abs(program.matrix) @ (np.abs(x) + largest)
+    rows = program.matrix @ x
+    worst = float(np.abs(x - np.round(x))[program.whole].max(initial=0.0))
+    for at, scale, low, high in (
+        (rows, reach, program.row_low, program.row_high),
+        (x, largest, program.low, program.high),
+    ):
+        for gap, side in ((low - at, low), (at - high, high)):
+            beyond = gap > 0
+            sizes = np.broadcast_to(scale, gap.shape)[beyond] + np.abs(side[beyond])
+            worst = max(worst, float((gap[beyond] / sizes).max(initial=0.0)))
+    return worst
 
 
 def _support(slopes: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
@@ -144,12 +199,14 @@ def exact_value(program: Program, x: Sequence[Fraction]) -> Fraction | None:
 
 
 def _objective(program: Program) -> Sequence[Fraction]:
-    return program.exact.get("objective") or [Fraction(c) for c in program.objective.tolist()]
+    given = program.exact.get("objective")
+    return [Fraction(c) for c in program.objective.tolist()] if given is None else given
 
 
 def _entries(program: Program) -> Any:
     """(row, column, entry) of the matrix, in rationals."""
     matrix = program.matrix
-    data = program.exact.get("matrix") or map(Fraction, matrix.data.tolist())
+    given = program.exact.get("matrix")
+    data = map(Fraction, matrix.data.tolist()) if given is None else given
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     return zip(rows.tolist(), matrix.indices.tolist(), data, strict=True)

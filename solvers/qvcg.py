@@ -28,6 +28,7 @@ import numpy as np
 from scipy import sparse
 
 from solvers import highs
+from solvers.arrays import limit
 from solvers.bundles import Bundles, bundles
 from solvers.columns import Columns, near_best
 from solvers.divisible import divisible
@@ -107,6 +108,7 @@ def qvcg(
     does not match, no bidder; ImportError where highspy is missing.
     """
     started = time.monotonic()
+    limit(seconds)
     if exact and integer:
         raise ValueError("exact and integer do not go together; give one of them")
     checked = bundles(values, quanta, levels)
@@ -150,7 +152,7 @@ class _Auction:
         drawn = lottery(agents, found, best.weights, values.agents, values.quanta)
         if not self.integer and len(drawn.draws) > 1:
             notes.append(_about(drawn))
-        nothing = values.exact_nothing() if self.exact else values.nothing
+        nothing = values.exact_nothing() if self.exact and best.done else values.nothing
         paid: np.ndarray | None = None
         without: dict[int, np.ndarray] = {}
         if payments and best.done:
@@ -159,6 +161,10 @@ class _Auction:
         elif payments:
             notes.append("no payments: they need the optimum")
         closed = best.bound - best.value <= GAP * abs(best.bound)
+        if self.exact:
+            closed = best.done and best.bound == best.value
+            if best.done and not closed:
+                notes.append("no exact solution was found near the one in floats")
         return Quantum(
             value=best.value,
             bound=best.bound,
@@ -171,6 +177,10 @@ class _Auction:
             notes=tuple(notes),
             lottery=drawn,
         )
+
+    @property
+    def deadline(self) -> float:
+        return np.inf if self.seconds is None else self.started + self.seconds
 
     def left(self) -> float | None:
         if self.seconds is None:
@@ -216,7 +226,10 @@ class _Auction:
         if self.integer:
             return self._whole(known, linear, without)
         if self.exact:
-            fractions = rational_relaxation(known, relaxed, without)
+            try:
+                fractions = rational_relaxation(known, relaxed, without, deadline=self.deadline)
+            except TimeoutError as late:
+                return replace(linear, done=False, notes=(*notes, f"{late}: in floats"))
             return _Solved(
                 value=fractions.value, bound=fractions.bound, prices=fractions.prices,
                 columns=(fractions.agents, fractions.bundles, fractions.gains),
@@ -246,7 +259,8 @@ class _Auction:
 
     def _rounded(self, known: Columns, linear: _Solved, without: int | None) -> _Solved:
         """The best integer allocation among the columns that are there: a limit came first."""
-        picked = self._program(known, *linear.columns, None)
+        grace = max(0.05, 0.1 * (self.seconds or 0.0))
+        picked = self._program(known, *linear.columns, grace)
         if picked is None:
             columns: Any = (np.zeros(0, int), np.zeros((0, 3), int), np.zeros(0))
         else:
@@ -276,7 +290,13 @@ class _Auction:
         columns: Any = tuple(a[:0] for a in linear.columns)
         note: tuple[str, ...] = ()
         while True:
-            listed = near_best(known.values, linear.prices, best, within)
+            try:
+                listed = near_best(
+                    known.values, linear.prices, best, within, deadline=self.deadline
+                )
+            except TimeoutError as late:
+                note = (str(late),)
+                break
             if len(listed[0]) > LISTED:
                 note = (f"{len(listed[0]):,} bundles may be in an integer optimum: too many",)
                 break

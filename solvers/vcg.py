@@ -157,7 +157,8 @@ def packages(values: Any) -> Optimum:
         without = (before[..., i, :] + after[..., agents - 1 - i, ::-1]).max(axis=-1)
         row = np.take_along_axis(v[..., i, :], np.maximum(held[..., i, None] - 1, 0), axis=-1)
         worth = np.where(held[..., i] > 0, row[..., 0], 0)
-        payments[..., i] = without - (total - worth)
+        # Rounding apart, nobody is paid and nobody pays more than the bundle is worth.
+        payments[..., i] = np.minimum(positive(without - (total - worth)), positive(worth))
     return replace(found, payments=payments)
 
 

@@ -103,11 +103,12 @@ def test_trees_that_were_changed_are_rejected():
         assert checked.reason
 
 
-def test_a_tree_is_not_grown_for_less_than_the_optimum():
+def test_a_tree_proves_the_optimum_and_nothing_less():
     p = packing(1)
-    tree, why = grow(p, np.zeros(14))
-    assert tree is None
-    assert "worth more" in why
+    best = round(solvers.solve(p).value)
+    tree, _ = grow(p, np.zeros(14))  # better points are met on the way, and taken
+    assert tree is not None
+    assert solvers.check(tree).value == best
     tree, why = grow(p, np.round(solvers.solve(p).x), nodes=1)
     assert tree is None
     assert "more than 1 nodes" in why
@@ -159,6 +160,9 @@ def test_what_tolerances_hide_is_refined():
     found = solvers.exact(p)
     assert found.gap == 0
     assert found.value == F(costs[1])
+    # Beside costs of 1e12 one of 1 is nothing to HiGHS, and a row's multiplier hides it, too.
+    wide = program([1e12, 1.0, 2.0], [[1, 1, 1], [0, 1, 1]], [2, 1], high=1.0)
+    assert solvers.exact(wide).value == 10**12 + 2
     # A row broken by less than HiGHS's tolerance is not broken in rationals.
     tight = program([1, 1], [[1, 1], [1, 0]], [1.0, 2.0**-30], row_low=[-np.inf, 2.0**-30])
     assert solvers.exact(tight).value == 1
@@ -243,3 +247,16 @@ def test_a_missing_solver_names_the_extra(name):
     assert run.returncode
     assert f"{name} is needed" in run.stderr
     assert "mechkit-econ[solve]" in run.stderr
+
+
+def test_a_float_solution_is_optimal_only_if_its_multipliers_say_so(monkeypatch):
+    p = packing(4, whole=False)
+    found = solvers.solve(p)
+    monkeypatch.setattr("solvers.rational.Data.vertex", lambda *_: None)
+    honest = solvers.exact(p, found)
+    assert (honest.status, honest.value) == ("optimal", found.value)
+    assert any("no exact vertex" in note for note in honest.notes)
+    for y in (0 * found.y, None):
+        lied = solvers.exact(p, replace(found, y=y))
+        assert lied.status == "feasible"
+        assert lied.bound > found.bound
