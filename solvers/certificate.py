@@ -167,8 +167,8 @@ def _(certificate: Linear, *, tolerance: float = 1e-9) -> Checked:
     faults = [
         (np.isfinite(x).all() and np.isfinite(y).all(), "x or y holds NaN or an infinity"),
         (
-            violation(program, x) <= FEASIBILITY * max(1.0, np.abs(x).max(initial=0)),
-            f"x breaks a constraint by {violation(program, x):.3g}",
+            (broken := violation(program, x)) <= FEASIBILITY,
+            f"x breaks a constraint by {broken:.3g} of its size",
         ),
     ]
     return verdict(

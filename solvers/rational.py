@@ -259,13 +259,14 @@ def exact_system(
             rest = rest << step
             np.subtract.at(rest, rows, entries * new[columns])
             bits += step
-        if bits >= attempt or not largest:
+        if not any(rest.tolist()):
+            # Nothing is left over: the digits are the solution, however long it is.
+            return [Fraction(v, 1 << bits) for v in digits.tolist()]
+        if bits >= attempt:
             found = _fractions(digits, bits)
             if found is not None and _solves(entries, rows, columns, right, *found):
                 over = found[1]
                 return [Fraction(v, over) for v in found[0].tolist()]
-            if not largest:
-                return None
             attempt = max(2 * attempt, bits)
     return None
 

@@ -208,11 +208,13 @@ def winners(
     x = found.allocation
     payments, error = np.zeros(checked.bidders), np.zeros(checked.bidders)
     without: dict[int, Any] = {}
+    # Where the optimum is too hard to prove, so are those beside it.
+    tried = nodes if found.certificate is not None else 0
     for k in np.flatnonzero(x):
         i = int(checked.bidder[k])
         kept = np.where(checked.bidder == i, 0, x)
         rest = combinatorial.solve_bids(
-            checked, seconds=seconds, nodes=nodes, without=i, start=kept.astype(float)
+            checked, seconds=seconds, nodes=tried, without=i, start=kept.astype(float)
         )
         if rest.status is not Status.OPTIMAL:
             why = f"no payments: without bidder {i}, {'; '.join(rest.notes)}"
