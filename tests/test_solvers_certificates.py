@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction as F
+from math import comb, lcm
 from typing import Any
 
 import numpy as np
@@ -154,16 +155,45 @@ def test_what_tolerances_hide_is_refined():
     assert solvers.exact(tight).value == 1
 
 
-def test_an_ill_conditioned_system():
-    n = 8
-    hilbert = np.array([[360360 // (i + j + 1) for j in range(n)] for i in range(n)], dtype=object)
+def inverse_hilbert(n: int) -> np.ndarray:
+    """The inverse of the matrix 1/(i + j − 1), in whole numbers (Choi 1983)."""
+    return np.array(
+        [
+            [
+                (-1) ** (i + j) * (i + j - 1) * comb(n + i - 1, n - j) * comb(n + j - 1, n - i)
+                * comb(i + j - 2, i - 1) ** 2
+                for j in range(1, n + 1)
+            ]
+            for i in range(1, n + 1)
+        ],
+        dtype=object,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [2, 8, 11])
+def test_an_ill_conditioned_system(n):
+    """Hilbert's matrix over a common denominator, of condition 10^10 at n = 8 and 10^15 at 11."""
+    over = lcm(*range(1, 2 * n))
+    hilbert = np.array([[over // (i + j + 1) for j in range(n)] for i in range(n)], dtype=object)
     i, j = np.nonzero(hilbert)
     right = np.arange(1, n + 1).astype(object)
-    x = exact_system(hilbert[i, j], i, j, right)
-    if x is not None:
-        assert (hilbert @ np.array(x, dtype=object) == right).all()
+    solution = [F(int(v), over) for v in inverse_hilbert(n) @ right]
+    assert exact_system(hilbert[i, j], i, j, right) == solution
+
+
+def test_a_singular_system_has_no_solution():
     one = np.array([1, 1, 1, 1], dtype=object)
     assert exact_system(one, np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), one[:2]) is None
+
+
+@pytest.mark.parametrize("factor", [F(1), F(2**200), F(1, 2**200), F(1, 3**60), F(10**400, 7)])
+def test_a_system_of_long_numbers(factor):
+    """[[3a, a], [a, 3a]] x = (1, 2) has x = (1, 5) / 8a, whatever a is, longer than any float."""
+    over, a = factor.denominator, factor.numerator
+    entries = np.array([3 * a, a, a, 3 * a], dtype=object)
+    at = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    found = exact_system(entries, *at, np.array([over, 2 * over], dtype=object))
+    assert found == [F(1, 8) / factor, F(5, 8) / factor]
 
 
 def test_linear_certificates_that_were_changed_are_rejected():
