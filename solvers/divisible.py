@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from solvers.certificate import Checked, check, verdict
 from solvers.conic import Division, divide
 from solvers.interior import path
 from solvers.optimum import Optimum, Status, relative_gap
@@ -34,17 +35,20 @@ from solvers.utilities import Concave, Linear, Logarithmic, Saturating, numbers
 __all__ = ["Concave", "Linear", "Logarithmic", "Prices", "Saturating", "divisible"]
 
 GAP = 1e-7  # a conic optimum: value and bound agree to this, relative
+FEASIBILITY = 1e-9  # of a capacity: by how much shares may exceed it
 CELLS = 3_000_000  # numbers in one array of a batch of payment problems
 Utilities = Saturating | Linear | Logarithmic | Concave
 
 
 @dataclass(frozen=True, eq=False)
 class Prices:
-    """A certificate: prices (R,) ≥ 0 at which no division of capacities (R,) beats `bound()`."""
+    """A certificate: shares (N, R), and prices (R,) ≥ 0 at which no division of capacities (R,)
+    beats `bound()`."""
 
     utilities: Utilities
     capacities: np.ndarray
     prices: np.ndarray
+    shares: np.ndarray
 
     def bound(self) -> float:
         """D(λ), from the prices alone."""
@@ -55,6 +59,38 @@ class Prices:
         """By how much shares (N, R) exceed a capacity at most, or fall below 0."""
         over = shares.sum(axis=0) - self.capacities
         return float(max(0.0, over.max(initial=0.0), (-shares).max(initial=0.0)))
+
+
+@check.register
+def _(certificate: Prices, *, tolerance: float = GAP) -> Checked:
+    """A conic optimum: the gap is 1e-7 unless another is asked for. The bound of `Concave` is
+    Clarabel's, which solves each bidder's problem at the prices."""
+    utilities, limits, shares = certificate.utilities, certificate.capacities, certificate.shares
+    prices = certificate.prices
+    if shares.shape != utilities.shape or not limits.shape == prices.shape == shares.shape[1:]:
+        faults: list[tuple[Any, str]] = [(False, "shares, prices and capacities do not fit")]
+        return verdict(None, np.inf, faults, exact=False, tolerance=tolerance)
+    worth = utilities.utilities(shares)
+    value = float(worth.sum())
+    over = np.maximum(shares.sum(axis=0) - limits, (-shares).max(axis=0))
+    positive = bool((prices >= 0).all())
+    faults = [
+        (np.isfinite(shares).all(), "a share is no finite number"),
+        ((over <= FEASIBILITY * limits).all(), "a capacity is exceeded, or a share is negative"),
+        (positive, "a price is negative"),
+    ]
+    bound = certificate.bound() if positive else np.inf
+    if value == bound == -np.inf and all(ok for ok, _ in faults):
+        # Without capacity, whoever wants a share is at −inf whatever is done.
+        return Checked(holds=True, value=value, bound=bound, gap=0.0, exact=False)
+    return verdict(
+        value,
+        bound,
+        faults,
+        exact=False,
+        tolerance=tolerance,
+        magnitude=np.abs(worth).sum() + prices @ limits,
+    )
 
 
 def divisible(
@@ -115,7 +151,7 @@ def divisible(
         )  # fmt: skip
     worth = utilities.utilities(shares)
     value = float(worth.sum())
-    certificate = Prices(utilities, limits, prices)
+    certificate = Prices(utilities, limits, prices, shares)
     bound = max(value, certificate.bound())  # rounding may leave the two crossed by an ulp
     notes = []
     if isinstance(utilities, Concave):
