@@ -387,6 +387,11 @@ class Run:
         total = self.totals.get(prop.name)
         effort = self.effort(prop, total, seconds)
         if (witness := self.found.get(prop.name)) is not None:
+            why = prop.checks(self.mechanism.setting)[witness.check].refuses
+            if why is not None:
+                where = [str(x) for x in np.ravel(witness.types)]
+                reason = f"{why}, at the types {', '.join(where)}"
+                return Verdict(prop.name, Status.NOT_APPLICABLE, reason=reason)
             return Verdict(prop.name, Status.REFUTED, counterexample=witness, effort=effort)
         if self.hung and prop.name not in self.certificates:
             allowed = self.budget.seconds
