@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from fractions import Fraction as F
 
+import hypothesis
 import numpy as np
 import pytest
 
 import mechkit as mk
+from mechkit.errors import InputError
 from mechkit.properties import PROPERTIES
 from mechkit.prove import Found, Proved, prove
+from mechkit.testing import assert_property, given_property
 from tests.margins import by, margin
 
 CRITICAL = PROPERTIES["critical_payment"]
@@ -63,6 +66,16 @@ def test_a_winner_that_pays_too_much_is_refuted_beside_parts():
         "refuted",
         "not applicable",
     )
+
+
+def test_an_assertion_about_it_is_refused():
+    few = hypothesis.settings(max_examples=200, deadline=None, phases=[hypothesis.Phase.generate])
+    for call in (
+        lambda: assert_property(HALVES, "critical_payment", evaluations=3000),
+        given_property(HALVES, "critical_payment", settings=few),
+    ):
+        with pytest.raises(InputError, match="does not apply to halves: an agent gets a part"):
+            call()
 
 
 def test_whole_allocations_are_proved_as_before():
