@@ -272,7 +272,8 @@ def _built(question: Question) -> tuple[Program, np.ndarray, np.ndarray]:
 def _unit(*numbers: Any) -> float:
     """The power of two next to the largest of some numbers, 1 where all are 0."""
     largest = float(max(abs(x) for x in numbers))
-    return ldexp(1.0, frexp(largest)[1]) if largest else 1.0
+    # Within what floats hold, eighths included.
+    return ldexp(1.0, min(max(frexp(largest)[1], -1000), 1023)) if largest else 1.0
 
 
 def _link(

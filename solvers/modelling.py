@@ -122,4 +122,4 @@ def _size(expression: Any) -> float:
 
     linear = generate_standard_repn(expression)
     largest = max((abs(float(c)) for c in linear.linear_coefs), default=0.0)
-    return 2.0 ** math.frexp(largest)[1] if largest else 1.0
+    return 2.0 ** min(math.frexp(largest)[1], 1023) if largest else 1.0

@@ -41,6 +41,7 @@ __all__ = ["PriceProof", "Quantisation", "Quantum", "quantisation", "qvcg"]
 GAP = 1e-9
 LISTED = 300_000  # bundles in an integer program
 NODES = 2_000  # of a tree that proves an integer optimum
+PROVABLE = 10_000  # bundles in the program of such a tree
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -293,6 +294,8 @@ class _Auction:
         if without is not None or distance <= GAP * abs(self.columns.scale) or not len(picked):
             return None, ()
         agents, found, gains = listed
+        if len(agents) > PROVABLE:
+            return None, (f"no certificate: {len(agents):,} bundles; the bound is HiGHS's word",)
         x = np.zeros(len(agents))
         x[picked] = 1.0
         program = listed_program(agents, found, gains, values.agents, values.quanta)
