@@ -7,15 +7,19 @@ and bound meet is then arithmetic. In rationals it is exact, and the gap of a li
 
 Each kind of certificate is a record, and registers how it is checked with `check.register`.
 
-    kind         data and dual values                                            in
-    Linear       a program, a point, row multipliers                             certificate
-    Tree         an integer program, a point, a tree of branches whose leaves
-                 carry multipliers                                               tree
-    Clearing     separate markets, a price for each                              prices
-    Assignment   values of agents for items, a price for each item               prices
-    Matching     gains of pairs, a price for each seller                         prices
-    Project      values of a project and its cost                                prices
-    Stages       a dynamic program's value function                              prices
+    kind             data and dual values                                        in
+    Linear           a program, a point, row multipliers                         certificate
+    Tree             an integer program, a point, a tree of branches whose
+                     leaves carry multipliers                                    tree
+    Pivots           an optimum, and that without each winner; the payments      clarke
+    Clearing         separate markets, a price for each                          prices
+    Assignment       values of agents for items, a price for each item           prices
+    Matching         gains of pairs, a price for each seller                     prices
+    Project          values of a project and its cost                            prices
+    Stages           a dynamic program's value function                          prices
+    PriceProof       values of bundles of quanta, a lottery, three prices        price_proof
+    Prices           concave utilities, shares, a price for each resource        divisible
+    MarginalRevenue  priors, and polygons below and above their revenue curves   marginal
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from scipy.optimize import linprog, milp
 
 import solvers
 from solvers import modelling
+from solvers.program import bound, exact_bound, exact_value, rescaled, violation
 from solvers.rational import exact_system
 from solvers.tree import Branch, Leaf, Tree, grow
 
@@ -263,3 +264,40 @@ def test_a_missing_solver_names_the_extra(name):
     assert run.returncode
     assert f"{name} is needed" in run.stderr
     assert "mechkit-econ[solve]" in run.stderr
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_program_in_other_units_is_the_same_program(seed):
+    rng = np.random.default_rng(seed)
+    p = packing(seed, whole=False)
+    p = replace(p, exact={"objective": [F(int(c), 3) for c in p.objective],
+                          "matrix": [F(int(a), 7) for a in p.matrix.data]})  # fmt: skip
+    rows, columns = (2.0 ** rng.integers(-40, 40, n) for n in p.matrix.shape)
+    other = rescaled(p, rows, columns)
+    x, y = rng.integers(0, 3, 14).astype(float), rng.random(7)
+    # Powers of two: not only near.
+    assert float(other.objective @ (x / columns)) == float(p.objective @ x)
+    assert ((other.matrix @ (x / columns)) * rows == p.matrix @ x).all()
+    assert bound(other, y * rows) == pytest.approx(bound(p, y), rel=1e-12)
+    there, back = [F(v) for v in x / columns], [F(v) for v in x]
+    assert exact_value(other, there) == exact_value(p, back)
+    multipliers = [F(v) for v in y]
+    scaled = [v * F(r) for v, r in zip(multipliers, rows, strict=True)]
+    assert exact_bound(other, scaled) == exact_bound(p, multipliers)
+
+
+def test_a_violation_is_relative_to_what_is_compared():
+    tiny = program([1, 1], [[1e-9, 1e-9]], [1e-9], high=1.0)
+    assert violation(tiny, np.array([0.5, 0.5])) == 0
+    assert violation(tiny, np.array([1.0, 0.5])) == pytest.approx(0.5)
+    huge = program([1, 1], [[1e12, 1e12]], [1e12], high=1.0)
+    assert violation(huge, np.array([1.0, 1e-9])) == pytest.approx(1e-9)
+    free = program([1], [[1.0]], [1e-9], low=-np.inf, high=np.inf)
+    assert violation(free, np.array([2e-9])) == pytest.approx(0.5)
+    below = program([1], [[1.0]], [5.0], low=2.0, high=np.inf)
+    assert violation(below, np.array([1.0])) == pytest.approx(0.5)
+    assert violation(program([1], [[1.0]], [1.0], whole=True), np.array([0.25])) == 0.25
+    assert violation(free, np.array([np.nan])) == np.inf
+    # A row that asks for something of variables at 0 that have no size of their own.
+    asked = program([1], [[1.0]], [np.inf], row_low=1e-9, low=0.0, high=np.inf)
+    assert violation(asked, np.zeros(1)) == 1
