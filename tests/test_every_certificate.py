@@ -236,6 +236,20 @@ def test_auctions_that_were_changed_are_rejected(prior):
         assert checked.reason
 
 
+@pytest.mark.parametrize("prices", [[0.25, 0.75], [0.3, 0.4, 0.7], [0.45]])
+def test_the_best_of_a_few_prices_is_not_the_best(prices):
+    """Value and bound meet, as the outer polygon is the inner one; but other prices earn more."""
+    honest = solvers.myerson([stats.uniform(0, 1)] * 2).certificate
+    v = np.array(prices)
+    q = 1 - v
+    mass = np.append(-np.diff(q), q[-1])
+    slope = -np.diff(np.append(v * q, 0.0)) / mass
+    curve = replace(
+        honest.curves[0], prices=v, outer_mass=mass, outer_slope=slope, mass=mass, slope=slope
+    )
+    rejected(replace(honest, curves=(curve, curve)), "rises above the outer polygon")
+
+
 def test_the_expectation_of_the_highest_by_enumeration():
     rng = np.random.default_rng(0)
     numbers = []
