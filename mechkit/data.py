@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,9 +18,12 @@ from typing import Any
 
 from mechkit.errors import InputError, require
 
-__all__ = ["Table", "number", "numbers", "read"]
+__all__ = ["Table", "number", "numbers", "rational", "read"]
 
 Number = float | Fraction
+DIGITS, EXPONENT, AXES = 1_000, 400, 8
+"""The longest number, the largest power of ten, and the most nested lists that are read: beyond
+these, data would fill the memory before anything could be said of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,40 +71,55 @@ def read(path: Path, *, exact: bool) -> Table | list[Any]:
 
 def number(cell: Any, where: str, *, exact: bool) -> Number:
     """A cell as a finite number; InputError, naming where it is, for anything else."""
-    expected = "expected a finite number, 0.25 or 1/4 say"
+    expected = "expected a finite number, 0.25 or 1/4 say, of a size that floats hold"
     if isinstance(cell, str):
         text = cell.strip()
         require(text != "", f"{where} is empty: {expected}")
         try:
-            found: Any = Fraction(text) if exact or "/" in text else float(text)
+            found: Any = rational(text) if exact or "/" in text else float(text)
         except (ValueError, ZeroDivisionError):
             raise InputError(f"{where} is {text!r}: {expected}") from None
     else:
         known = isinstance(cell, int | float | Fraction) and not isinstance(cell, bool)
         try:  # Decimals of Parquet, too
             require(known or hasattr(cell, "as_tuple"), "")
-            found = Fraction(str(cell)) if exact and not isinstance(cell, Fraction) else cell
+            found = rational(str(cell)) if exact and not isinstance(cell, Fraction) else cell
             found = found if isinstance(found, Fraction) else float(found)
         except (ValueError, OverflowError):
             raise InputError(f"{where} is {cell!r}: {expected}") from None
-    if not exact:
-        try:
-            found = float(found)
-        except OverflowError:
-            found = math.inf
-        require(math.isfinite(found), f"{where} is {cell!r}: {expected}")
-    return found
+    try:
+        near = float(found)
+    except OverflowError:
+        near = math.inf
+    require(math.isfinite(near), f"{where} is {_short(cell)}: {expected}")
+    return found if exact else near
 
 
-def numbers(nested: Any, where: str, *, exact: bool) -> tuple[list[Number], tuple[int, ...]]:
+def rational(text: str) -> Fraction:
+    """What `Fraction` reads; ValueError, before any work, where that would be endless."""
+    power = re.search(r"e([+-]?\d+)", text, re.IGNORECASE)
+    if len(text) > DIGITS or (power and abs(int(power[1])) > EXPONENT):
+        raise ValueError(f"{_short(text)} is of a size that floats do not hold")
+    return Fraction(text)
+
+
+def _short(cell: Any) -> str:
+    text = repr(cell) if isinstance(cell, str | float) else f"of {type(cell).__name__}"
+    return text if len(text) < 40 else f"{text[:30]}…"
+
+
+def numbers(
+    nested: Any, where: str, *, exact: bool, depth: int = AXES
+) -> tuple[list[Number], tuple[int, ...]]:
     """(all numbers of nested lists, their shape); InputError where the lists are ragged."""
     if not isinstance(nested, list):
         return [number(nested, where, exact=exact)], ()
+    require(depth > 0, f"{where}: lists within lists, more than {AXES} deep: give a row an agent")
     require(bool(nested), f"{where} is an empty list: give a number for each agent")
     flat: list[Number] = []
     shapes: list[tuple[int, ...]] = []
     for k, part in enumerate(nested):
-        inner, shape = numbers(part, f"{where}[{k}]", exact=exact)
+        inner, shape = numbers(part, f"{where}[{k}]", exact=exact, depth=depth - 1)
         require(
             not shapes or shape == shapes[0],
             f"{where}[{k}] has shape {shape} and {where}[0] {shapes[:1]}: give every agent, and "
@@ -155,9 +174,9 @@ def _csv(path: Path, exact: bool) -> Table:
 
 def _numeric(cell: str) -> bool:
     try:
-        Fraction(cell)
-    except (ValueError, ZeroDivisionError):
-        return cell.lower().lstrip("+-") in ("nan", "inf", "infinity")
+        float(cell)  # inf, nan and 1e999, too: they are no names
+    except ValueError:
+        return bool(re.fullmatch(r"[+-]?\d+\s*/\s*\d+", cell))
     return True
 
 
@@ -165,11 +184,28 @@ def _json(path: Path, exact: bool) -> Table | list[Any]:
     def endless(text: str) -> Any:
         raise InputError(f"{path} holds {text}: expected finite numbers")
 
+    def whole(text: str) -> int:
+        if len(text) > DIGITS:
+            raise ValueError(f"a number of {len(text)} digits; at most {DIGITS} are read")
+        return int(text)
+
+    def named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        twice = [name for name in names if names.count(name) > 1]
+        require(not twice, f"{path}: the name {twice[:1]} is there twice in a record")
+        return dict(pairs)
+
     try:
-        data = json.loads(
-            _text(path), parse_float=Fraction if exact else float, parse_constant=endless
+        data: Any = json.loads(
+            _text(path),
+            parse_float=rational if exact else float,
+            parse_int=whole,
+            parse_constant=endless,
+            object_pairs_hook=named,
         )
-    except (json.JSONDecodeError, RecursionError) as error:
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {error}") from None
     require(
         isinstance(data, list) and bool(data),

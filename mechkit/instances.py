@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mechkit import constructors
-from mechkit.data import Table, read
+from mechkit.data import Table, rational, read
 from mechkit.errors import InputError, require
 from mechkit.grouped import grouped, nested
 from mechkit.optimum import optimum, rationals, vcg
@@ -147,6 +147,8 @@ def _options(name: str, known: Known, given: Mapping[str, str]) -> dict[str, Any
             raise InputError(f"option {option!r}: {name} takes none")
         require(option in allowed, _unknown(option, allowed, f"option of {name}"))
         values[option] = _literal(option, text)
+        if option == "click_rates" and not isinstance(values[option], list | tuple):
+            values[option] = [values[option]]
     for option, p in takes.items():
         needed = p.default is p.empty and option not in COUNTED and option != known.sized
         require(
@@ -170,7 +172,7 @@ def _literal(option: str, text: str) -> Any:
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         pass
     try:
-        parts = [Fraction(part) for part in text.split(",")]
+        parts = [rational(part) for part in text.split(",")]
     except (ValueError, ZeroDivisionError):
         raise InputError(
             f"--option {option}={text}: expected a number, numbers with commas, or a list"

@@ -150,7 +150,7 @@ def page(found: Comparison) -> Any:
             f"{100 * one.share:.2f} %",
             f"{100 * low:.2f} to {100 * high:.2f} %",
             f"{one.trades:.2f}",
-            f"{one.budget:.4f}",
+            f"{round(one.budget, 4) + 0.0:.4f}",
         )
     head = f"{found.paper}: {sizes}; {found.draws:,} draws, seed {found.seed}; in {found.unit}"
     return Group(Text(head), "", table)

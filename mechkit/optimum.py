@@ -76,7 +76,7 @@ def _solved(
         "its setting",
     )
     require(
-        seconds is None or seconds > 0,
+        seconds is None or (isinstance(seconds, int | float | np.number) and seconds > 0),
         f"seconds = {seconds!r}: expected a positive number, or None for no limit",
     )
     array = numbers(setting, types)

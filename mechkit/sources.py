@@ -47,13 +47,27 @@ def load(reference: str) -> Source:
         name = reference.partition("/")[0]
         return Source(papers.mechanism_of(reference), reference, papers_digest(name))
     entry = entry_of(reference)
-    return Source(entry.make(), reference, digest(file_of(entry)))
+    return Source(entry.make(), reference, entry_digest(entry))
 
 
 def papers_digest(name: str) -> str:
     """The SHA-256 of the files that declare a paper: its module, or the files of its package."""
     found = Path(inspect.getfile(importlib.import_module(f"mechkit.papers.{name}")))
     files = sorted(found.parent.glob("*.py")) if found.name == "__init__.py" else [found]
+    return _digest_of(files)
+
+
+def entry_digest(entry: Entry) -> str:
+    """The SHA-256 of what declares an entry: its catalogue file, and the files of papers from which
+    that takes rules. Raises InputError for an entry that no catalogue file lists."""
+    file = file_of(entry)
+    module = importlib.import_module(f"mechkit.catalogue.{file.stem}")
+    homes = {getattr(part, "__module__", None) or "" for part in vars(module).values()}
+    rules = [inspect.getfile(sys.modules[m]) for m in homes if m.startswith("mechkit.papers.")]
+    return _digest_of([file, *map(Path, sorted(rules))]) if rules else digest(file)
+
+
+def _digest_of(files: list[Path]) -> str:
     total = hashlib.sha256()
     for file in files:
         total.update(f"{file.name}\0".encode() + file.read_bytes() + b"\0")

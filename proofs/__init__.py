@@ -20,11 +20,21 @@ and `Symbolic` runs the rule once on unknowns, so that a solver may decide about
 >>> bids = symbols("bid", (1, 3), algebra=Symbolic())
 >>> decide([bids], np.max(bids, axis=-1) - price(bids)).status
 'proved'
+
+`bidding` derives the symmetric equilibria of auctions with SymPy and checks them with numbers:
+`equilibrium_bid` finds one, `check_bid` judges a claimed one.
 """
 
 from proofs import folds, ordering, products, reductions, shaping, ufuncs  # noqa: F401
 from proofs.algebra import Algebra, Kind
 from proofs.arrays import FUNCTIONS, UFUNCS, Array
+from proofs.bidding import (
+    BiddingEquilibrium,
+    BidStatus,
+    Prior,
+    check_bid,
+    equilibrium_bid,
+)
 from proofs.checker import Rejected, check, from_json, to_json
 from proofs.concrete import Exact
 from proofs.conversion import arithmetic, exact, values
@@ -43,11 +53,14 @@ __all__ = [
     "Algebra",
     "Answer",
     "Array",
+    "BidStatus",
+    "BiddingEquilibrium",
     "Decision",
     "Exact",
     "GaveUp",
     "Interval",
     "Kind",
+    "Prior",
     "Proof",
     "Rejected",
     "SolversDisagree",
@@ -61,7 +74,9 @@ __all__ = [
     "ask",
     "assignment",
     "check",
+    "check_bid",
     "decide",
+    "equilibrium_bid",
     "evaluate",
     "exact",
     "explore",

@@ -29,16 +29,25 @@ array([2., 0., 0.])
     one bundle each                 single_minded       (..., agents, items) 0/1
     XOR bids                        winners             (bids,) 0/1
 
+    commitment, watched by          function            allocation
+    a follower                      commitment          (actions,) probabilities
+    an attacker of targets          security            (targets,) probabilities
+
+A `Commitment` has a follower's ties broken for the leader, and beside it against the leader;
+`harsanyi` makes one follower of several types, `schedules` a lottery of a coverage.
+
 `vcg` holds the same names, with everybody's payment. Beneath: `Program` and `solve`, linear and
 integer programs by HiGHS; `exact`, a linear program in rationals; `grow`, a proof of an integer
 optimum as a tree.
 """
 
 from solvers import prices, vcg
+from solvers.additive import additive
 from solvers.assignment import unit_demand
 from solvers.bundles import Quantised
 from solvers.certificate import Checked, check
-from solvers.combinatorial import packages, single_minded, winners
+from solvers.combinatorial import winners
+from solvers.commitment import Commitment, commitment, harsanyi
 from solvers.design_lp import design
 from solvers.divisible import Concave, Linear, Logarithmic, Saturating, divisible
 from solvers.highs import Solution, solve
@@ -49,13 +58,17 @@ from solvers.project import public_project
 from solvers.qvcg import quantisation, qvcg
 from solvers.ranking import positions
 from solvers.rational import exact
+from solvers.security import schedules, security
+from solvers.single_minded import single_minded
+from solvers.tables import packages
 from solvers.trade import double_auction, matched_trade
 from solvers.trade_design import second_best
 from solvers.tree import Tree, grow
-from solvers.units import additive, multi_unit
+from solvers.units import multi_unit
 
 __all__ = [
     "Checked",
+    "Commitment",
     "Concave",
     "Linear",
     "Logarithmic",
@@ -68,11 +81,13 @@ __all__ = [
     "Tree",
     "additive",
     "check",
+    "commitment",
     "design",
     "divisible",
     "double_auction",
     "exact",
     "grow",
+    "harsanyi",
     "matched_trade",
     "multi_unit",
     "myerson",
@@ -83,7 +98,9 @@ __all__ = [
     "quantisation",
     "qvcg",
     "relative_gap",
+    "schedules",
     "second_best",
+    "security",
     "single_minded",
     "solve",
     "unit_demand",

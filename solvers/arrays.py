@@ -7,16 +7,28 @@ code runs on Fractions. Every other array becomes float64.
 from __future__ import annotations
 
 from fractions import Fraction
-from math import lcm
+from math import fsum, lcm
 from typing import Any
 
 import numpy as np
 
-__all__ = ["integers", "is_exact", "numbers", "plain", "scaled_floats", "whole"]
+__all__ = [
+    "integers",
+    "is_exact",
+    "limit",
+    "numbers",
+    "plain",
+    "rational",
+    "scaled_floats",
+    "total",
+    "whole",
+]
 
 _fraction = np.frompyfunc(Fraction, 1, 1)
 _numerator = np.frompyfunc(lambda v, d: int(v * d), 2, 1)
 
+# Float sums that cancel to less than this share of their terms are added again without rounding.
+CANCELS = 2.0**-10
 # Sums of a few such numbers stay within int64.
 SAFE_BITS = 58
 
@@ -57,8 +69,36 @@ def whole(value: Any, least: int, what: str) -> int:
     return int(value)
 
 
+def limit(seconds: Any) -> None:
+    """ValueError for a time limit that is neither None nor a number of at least 0."""
+    number = isinstance(seconds, int | float | np.number) and not isinstance(seconds, bool)
+    if seconds is not None and not (number and seconds >= 0):
+        raise ValueError(f"seconds = {seconds!r}: expected a number of at least 0, or None")
+
+
 def is_exact(*arrays: Any) -> bool:
     return all(np.asarray(a).dtype == object for a in arrays)
+
+
+def rational(*arrays: Any) -> bool:
+    """Whether all of the entries are Fractions or ints: whether their sums are not rounded."""
+    return all(
+        a.dtype == object and all(isinstance(v, Fraction | int) for v in a.ravel().tolist())
+        for a in map(np.asarray, arrays)
+    )
+
+
+def total(terms: np.ndarray) -> np.ndarray:
+    """Sums over the last axis; of floats to some twelve digits however much cancels, so that the
+    sign of a sum is right."""
+    sums = np.asarray(terms.sum(axis=-1))
+    if terms.dtype == object:
+        return sums
+    reach = np.abs(terms).sum(axis=-1)
+    doubtful = (np.abs(sums) < CANCELS * reach) & (reach < np.inf)
+    for at in map(tuple, np.argwhere(doubtful)):
+        sums[at] = fsum(terms[at].tolist())
+    return sums
 
 
 def plain(array: Any) -> Any:

@@ -27,7 +27,7 @@ import numpy as np
 
 from solvers.utilities import Saturating, numbers
 
-__all__ = ["LEVELS", "Blocks", "Bundles", "Quantised", "bundles", "coarse"]
+__all__ = ["LEVELS", "Blocks", "Bundles", "Quantised", "bundles", "coarse", "refuse_above"]
 
 LEVELS = ("full", "printed")
 BLOCK_BYTES = 64 << 20
@@ -130,6 +130,15 @@ class Bundles:
         a, b, c = bundle
         return Fraction(float(self.corner(agent, (a, b, c))[a, b, c]))
 
+    def given(self, agent: int, bundles: np.ndarray) -> np.ndarray:
+        """v_i(b) of bundles (k, 3), as Fractions where the values were no floats."""
+        a, b, c = bundles.T
+        if self.fractions is None:
+            return self.cube(agent)[a, b, c]
+        found = np.empty(len(bundles), dtype=object)
+        found[:] = [Fraction(v) for v in self.fractions[agent, a, b, c].tolist()]
+        return found
+
     def exact_nothing(self) -> np.ndarray:
         """v_i(nothing) (N,) as Fractions."""
         array = np.empty(self.agents, dtype=object)
@@ -181,11 +190,29 @@ def bundles(values: Any, quanta: int | None, levels: str) -> Bundles:
         if len(tops) != agents:
             raise ValueError(f"{len(tops)} ceilings for {agents} bidders; give one of each")
         looks = numbers("values.sample(bundles)", whole.sample(coarse(own)), (2,))
+        if looks.shape != (agents, len(coarse(own))):
+            raise ValueError(
+                f"values.sample(bundles) has shape {looks.shape}; it must be "
+                f"{(agents, len(coarse(own)))}, a number for each bidder and bundle"
+            )
+        refuse_above(tops, looks.max(axis=1), np.arange(agents))
         return Bundles(values, agents, own, levels, looks[:, 0].copy(), tops, looks)
     blank = Bundles(values, agents, own, levels, none, none, none)
     parts = [_look(cubes, low) for low, cubes in blank._blocks()]
     nothing, tops, looks = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Bundles(values, agents, own, levels, nothing, tops, looks)
+
+
+def refuse_above(ceilings: np.ndarray, worth: np.ndarray, agents: np.ndarray) -> None:
+    """ValueError where a bundle of one of these agents (k,) is worth (k,) more than its ceiling:
+    below it nobody looks, so that what was missed would be missed for good."""
+    above = worth > ceilings[agents] * (1 + 1e-12)
+    if above.any():
+        k = int(np.argmax(above))
+        raise ValueError(
+            f"values.ceilings() of bidder {agents[k]} is {ceilings[agents[k]]}, and a bundle is "
+            f"worth {worth[k]} to it; give the largest value, or more"
+        )
 
 
 def _computes(source: Any) -> bool:

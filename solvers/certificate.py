@@ -7,21 +7,28 @@ and bound meet is then arithmetic. In rationals it is exact, and the gap of a li
 
 Each kind of certificate is a record, and registers how it is checked with `check.register`.
 
-    kind         data and dual values                                            in
-    Linear       a program, a point, row multipliers                             certificate
-    Tree         an integer program, a point, a tree of branches whose leaves
-                 carry multipliers                                               tree
-    Clearing     separate markets, a price for each                              prices
-    Assignment   values of agents for items, a price for each item               prices
-    Matching     gains of pairs, a price for each seller                         prices
-    Project      values of a project and its cost                                prices
-    Stages       a dynamic program's value function                              prices
+    kind             data and dual values                                        in
+    Linear           a program, a point, row multipliers                         certificate
+    Tree             an integer program, a point, a tree of branches whose
+                     leaves carry multipliers                                    tree
+    Pivots           an optimum, and that without each winner; the payments      clarke
+    Clearing         separate markets, a price for each                          prices
+    Assignment       values of agents for items, a price for each item           prices
+    Matching         gains of pairs, a price for each seller                     prices
+    Project          values of a project and its cost                            prices
+    Stages           a dynamic program's value function                          prices
+    PriceProof       values of bundles of quanta, a lottery, three prices        price_proof
+    Prices           divisible resources, a price for each, and tangents of
+                     concave utilities that have no closed form                  divisible
+    MarginalRevenue  priors, and polygons below and above their revenue curves   marginal
+    Regions          a game, a commitment, multipliers for each reply            regions
+    Pure             a game, a single action to commit to                        commitment
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import singledispatch
 from typing import Any
@@ -29,12 +36,13 @@ from typing import Any
 import numpy as np
 
 from solvers.optimum import Optimum, Status, relative_gap
-from solvers.program import Program, bound, exact_bound, exact_value, violation
+from solvers.program import Program, bound, exact_bound, exact_value, leaning, terms, violation
 
 __all__ = ["Checked", "Linear", "certified", "check", "verdict"]
 
 # What float additions lose, relative to the sum of the absolute values of the terms.
 ROUNDING = 2.0**-48
+# How far a point may lie beyond a side, relative to the terms that meet there.
 FEASIBILITY = 1e-6
 
 
@@ -59,8 +67,9 @@ class Checked:
 def check(certificate: Any, *, tolerance: float = 1e-9) -> Checked:
     """Recompute value, bound and feasibility from the certificate alone.
 
-    tolerance: the relative gap up to which `holds` is said, beside what float additions lose; in
-    exact arithmetic look at `gap`, which is 0 for a proof. Raises TypeError for an unknown record.
+    tolerance: the relative gap up to which `holds` is said, whatever the size of the dual values;
+    in exact arithmetic look at `gap`, which is 0 for a proof. Arrays that do not fit together give
+    no value. Raises TypeError for an unknown record.
     """
     raise TypeError(
         f"{type(certificate).__name__} is no certificate that solvers.check knows; "
@@ -75,34 +84,32 @@ def verdict(
     *,
     exact: bool,
     tolerance: float,
-    magnitude: Any = 0,
+    apart: Any = None,
 ) -> Checked:
     """Compare value and bound, after the faults: (holds, what is wrong otherwise).
 
-    magnitude: Σ |terms| of value and bound, to which rounding is relative; unused where exact.
+    apart: bound − value, where that is known without the cancellation of the two.
     """
     reasons = [what for ok, what in faults if not np.all(ok)]
     if value is None:
         reasons = reasons or ["the point is not feasible"]
         gap: Any = float("inf")
-        met = False
     else:
         gap = relative_gap(value, bound)
         v, b = np.asarray(value), np.asarray(bound)
-        slack = tolerance * np.maximum(np.abs(v), np.abs(b))
-        if not exact:
-            slack = slack + ROUNDING * np.asarray(magnitude, dtype=float)
+        # A Fraction stays one: it may be beyond what floats hold.
+        slack = (Fraction(tolerance) if exact else tolerance) * np.maximum(np.abs(v), np.abs(b))
         finite = np.all((b > -np.inf) & (b < np.inf))
-        met = bool(finite and np.all(np.abs(b - v) <= slack))
-        if not met:
-            over = bool(np.all(v <= b + slack)) if finite else True
-            reasons.append(
-                f"value and bound differ by {float(gap):.3g} of their size"
-                if over and finite
-                else "the dual values give no bound"
-                if not finite
-                else "the value exceeds the bound: data and solution do not belong together"
-            )
+        if not finite:
+            reasons.append("the dual values give no bound")
+        else:
+            between = b - v if apart is None else np.asarray(apart)
+            if not np.all(np.abs(between) <= slack):
+                reasons.append(
+                    f"value and bound differ by {float(gap):.3g} of their size"
+                    if np.all(between >= -slack)
+                    else "the value exceeds the bound: data and solution do not belong together"
+                )
     return Checked(
         holds=not reasons, value=value, bound=bound, gap=gap, exact=exact, reason="; ".join(reasons)
     )
@@ -151,31 +158,41 @@ def _(certificate: Linear, *, tolerance: float = 1e-9) -> Checked:
     program, x, y = certificate.program, certificate.x, certificate.y
     m, n = program.matrix.shape
     shapes = [
-        (len(x) == n, f"x has {len(x)} entries and the program {n} columns"),
-        (len(y) == m, f"y has {len(y)} entries and the program {m} rows"),
+        (np.shape(x) == (n,), f"x has shape {np.shape(x)} and the program {n} columns"),
+        (np.shape(y) == (m,), f"y has shape {np.shape(y)} and the program {m} rows"),
     ]
-    exact = all(isinstance(v, Fraction | int) for v in [*x, *y])
     if not all(ok for ok, _ in shapes):
-        return verdict(None, np.inf, shapes, exact=exact, tolerance=tolerance)
-    if exact:
+        return verdict(None, np.inf, shapes, exact=False, tolerance=tolerance)
+    if all(isinstance(v, Fraction | int) for v in [*x, *y]):
         return verdict(
             exact_value(program, x), exact_bound(program, y), [], exact=True, tolerance=tolerance
         )
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    terms = program.objective * x
-    reach = np.abs(program.matrix) @ np.abs(x)
-    faults = [
-        (np.isfinite(x).all() and np.isfinite(y).all(), "x or y holds NaN or an infinity"),
-        (
-            violation(program, x) <= FEASIBILITY * max(1.0, np.abs(x).max(initial=0)),
-            f"x breaks a constraint by {violation(program, x):.3g}",
-        ),
-    ]
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        faults = [(False, "x or y holds NaN or an infinity")]
+        return verdict(None, np.inf, faults, exact=False, tolerance=tolerance)
+    value, most, apart = float((program.objective * x).sum()), bound(program, y), None
+    lost = ROUNDING * (np.abs(program.objective * x).sum() + terms(program, y))
+    if not lost <= tolerance / 2 * max(abs(value), abs(most)):
+        # Multipliers so large that they cancel, or a value that does: Fractions decide.
+        worth, limit = _rationally(program, x, y)
+        value, most, apart = float(worth), float(limit), float(limit - worth)
+    strays = violation(program, x)
     return verdict(
-        float(terms.sum()),
-        bound(program, y),
-        faults,
+        value,
+        most,
+        [(strays <= FEASIBILITY, f"x breaks a constraint by {strays:.3g} of its size")],
         exact=False,
         tolerance=tolerance,
-        magnitude=np.abs(terms).sum() + np.abs(y) @ reach,
+        apart=apart,
     )
+
+
+def _rationally(program: Program, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+    """Value and bound of floats as the rationals that they are; x may stray by rounding."""
+    floats = replace(program, exact={})
+    worth = sum(
+        (Fraction(c) * Fraction(v) for c, v in zip(program.objective.tolist(), x.tolist())),  # noqa: B905
+        Fraction(0),
+    )
+    return worth, exact_bound(floats, leaning(program, y).tolist())

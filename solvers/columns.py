@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from solvers.bundles import Bundles, coarse
+from solvers.bundles import Bundles, coarse, refuse_above
 from solvers.master import Master
 
 __all__ = ["Columns", "Relaxation", "best_bundles", "near_best"]
@@ -50,15 +50,20 @@ class Relaxation:
 
 
 def best_bundles(
-    values: Bundles, prices: np.ndarray, reach: np.ndarray, agents: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    values: Bundles, prices: np.ndarray, reach: np.ndarray, agents: np.ndarray,
+    *, deadline: float = np.inf,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """For each of these agents the largest v_i(b) − v_i(0) − λ·b, and its b, over the bundles other
-    than nothing that are within reach (N, 3): (k,) and (k, 3); −inf where there is none."""
+    than nothing that are within reach (N, 3): (k,) and (k, 3); −inf where there is none.
+
+    Raises TimeoutError at the deadline, a time of `time.monotonic`, as all do that take one.
+    """
     first = 1 if values.levels == "printed" else 0
     best, found = np.full(len(agents), -np.inf), np.zeros((len(agents), 3), dtype=int)
     costs = grid(prices, reach[agents].max(axis=0, initial=0))
     room = np.empty(costs.size)
     for k, i in enumerate(agents.tolist()):
+        in_time(deadline)
         upto = tuple(reach[i].tolist())
         if min(upto) < first or not any(upto):
             continue
@@ -71,6 +76,11 @@ def best_bundles(
         best[k] = room[at] - values.nothing[i]
         found[k] = np.unravel_index(at, cube.shape)
     return best, found + first
+
+
+def in_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise TimeoutError("the time limit came first")
 
 
 def reaches(values: Bundles, prices: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -89,8 +99,9 @@ def grid(prices: np.ndarray, reach: np.ndarray) -> np.ndarray:
 
 
 def near_best(
-    values: Bundles, prices: np.ndarray, best: np.ndarray, within: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values: Bundles, prices: np.ndarray, best: np.ndarray, within: float,
+    *, deadline: float = np.inf,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Every bundle but nothing whose gain v_i(b) − v_i(0) − λ·b is at least best_i − within.
 
     Returns agents (k,), bundles (k, 3) and v_i(b) − v_i(0) (k,). best = inf leaves a bidder out.
@@ -100,6 +111,7 @@ def near_best(
     reach = reaches(values, prices, floor)
     agents, found, gains = [], [], []
     for i in np.flatnonzero((best < np.inf) & (reach.max(axis=1) > 0)).tolist():
+        in_time(deadline)
         gross = values.corner(i, tuple(reach[i].tolist())) - values.nothing[i]
         net = gross - grid(prices, reach[i])
         at = np.argwhere(net >= floor[i])
@@ -124,6 +136,7 @@ class Columns:
     master: Master = field(init=False)
     prices: np.ndarray = field(init=False)
     passes: int = 0
+    deadline: float = np.inf
     # Where each bidder was last priced, and what its best bundle but nothing gained at most there.
     _seen: np.ndarray = field(init=False)
     _top: np.ndarray = field(init=False)
@@ -160,8 +173,10 @@ class Columns:
         known = self.known(prices, without)
         reach = reaches(self.values, prices, known)
         agents = np.flatnonzero(self._may_gain(prices, reach, known))
-        best, found = best_bundles(self.values, prices, reach, agents)
+        best, found = best_bundles(self.values, prices, reach, agents, deadline=self.deadline)
         self.passes += 1
+        worth = best + self.values.nothing[agents] + found @ prices
+        refuse_above(self.values.ceilings, worth, agents)
         self._seen[agents] = prices
         self._top[agents] = np.maximum(best, self._beyond(prices, reach)[agents])
         new = 0
@@ -190,16 +205,17 @@ class Columns:
 
     def relax(self, *, without: int | None = None, seconds: float | None = None) -> Relaxation:
         """Solve the linear program, or that without one bidder, from what is known."""
-        started = time.monotonic()
+        self.deadline = np.inf if seconds is None else time.monotonic() + seconds
         if without is not None:
             self.master.close(without)
         try:
-            return self._rounds(without, seconds, started)
+            return self._rounds(without)
         finally:
+            self.deadline = np.inf
             if without is not None:
                 self.master.close(without, closed=False)
 
-    def _rounds(self, without: int | None, seconds: float | None, started: float) -> Relaxation:
+    def _rounds(self, without: int | None) -> Relaxation:
         base = self.values.nothing.sum() - (
             0.0 if without is None else self.values.nothing[without]
         )
@@ -208,10 +224,14 @@ class Columns:
         low, high = np.where(start > 0, start / WIDTH, 0.0), WIDTH * wide
         stretch = np.full(3, 4.0)
         prices, done, note = start, False, ""
-        bound, _ = self.price(start, without)
         value, weights = -np.inf, np.zeros(0)
+        try:
+            bound, _ = self.price(start, without)
+        except TimeoutError:  # at prices of 0 everybody takes the best bundle there is
+            inside = np.arange(self.values.agents) != (-1 if without is None else without)
+            bound, prices = float(self.values.ceilings[inside].sum()), np.zeros(3)
         for _ in range(ROUNDS):
-            left = None if seconds is None else seconds - (time.monotonic() - started)
+            left = None if self.deadline == np.inf else self.deadline - time.monotonic()
             if left is not None and left <= 0:
                 note = "the time limit came first"
                 break
@@ -230,7 +250,11 @@ class Columns:
                     done = True
                     break
             at = scaled * self.scale
-            upper, new = self.price(at, without)
+            try:
+                upper, new = self.price(at, without)
+            except TimeoutError as late:
+                note = str(late)
+                break
             if upper < bound:
                 bound, prices = upper, at
             if new:

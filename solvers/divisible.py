@@ -26,35 +26,75 @@ from typing import Any
 
 import numpy as np
 
+from solvers.arrays import limit
+from solvers.certificate import Checked, check, verdict
 from solvers.conic import Division, divide
 from solvers.interior import path
 from solvers.optimum import Optimum, Status, relative_gap
+from solvers.tangents import Tangents
 from solvers.utilities import Concave, Linear, Logarithmic, Saturating, numbers
 
 __all__ = ["Concave", "Linear", "Logarithmic", "Prices", "Saturating", "divisible"]
 
+FEASIBLE = 1e-12  # by how much sums of shares may exceed a capacity, relative: rounding
 GAP = 1e-7  # a conic optimum: value and bound agree to this, relative
+FEASIBILITY = 1e-9  # of a capacity: by how much shares may exceed it
 CELLS = 3_000_000  # numbers in one array of a batch of payment problems
 Utilities = Saturating | Linear | Logarithmic | Concave
 
 
 @dataclass(frozen=True, eq=False)
 class Prices:
-    """A certificate: prices (R,) ≥ 0 at which no division of capacities (R,) beats `bound()`."""
+    """A certificate: shares (N, R) of capacities (R,), and prices (R,) ≥ 0 at which no division
+    beats `bound()`; of utilities without a closed form, tangents for each bidder."""
 
     utilities: Utilities
     capacities: np.ndarray
     prices: np.ndarray
+    shares: np.ndarray
+    tangents: tuple[Tangents, ...] = ()
 
     def bound(self) -> float:
-        """D(λ), from the prices alone."""
-        leaves = self.utilities.surplus(self.prices, self.capacities)
+        """D(λ), from the prices alone; inf where one is negative."""
+        if not (self.prices >= 0).all():
+            return np.inf
+        if isinstance(self.utilities, Concave):
+            leaves = self.utilities.surplus(self.prices, self.capacities, self.tangents)
+        else:
+            leaves = self.utilities.surplus(self.prices, self.capacities)
         return float(self.prices @ self.capacities + leaves.sum())
 
     def violation(self, shares: np.ndarray) -> float:
         """By how much shares (N, R) exceed a capacity at most, or fall below 0."""
         over = shares.sum(axis=0) - self.capacities
         return float(max(0.0, over.max(initial=0.0), (-shares).max(initial=0.0)))
+
+
+@check.register
+def _(certificate: Prices, *, tolerance: float = GAP) -> Checked:
+    """Conic optima are said to 1e-7 of their size."""
+    agents, resources = certificate.utilities.shape
+    shares, prices, limits = (
+        np.asarray(a, dtype=float)
+        for a in (certificate.shares, certificate.prices, certificate.capacities)
+    )
+    if not (shares.shape == (agents, resources) and prices.shape == limits.shape == (resources,)):
+        unfit = [(False, "shares, prices and capacities do not fit together")]
+        return verdict(None, np.inf, unfit, exact=False, tolerance=tolerance)
+    over = (shares >= 0) & (shares.sum(axis=0) <= limits * (1 + FEASIBLE))
+    faults = [
+        (np.isfinite(shares).all(), "a share is no finite number"),
+        (np.isfinite(prices).all() and (prices >= 0).all(), "a price is negative, or none"),
+        (np.isfinite(limits).all() and (limits >= 0).all(), "a capacity is negative, or none"),
+        (over.all(), "a capacity is exceeded, or a share is negative"),
+    ]
+    if not all(ok for ok, _ in faults):
+        return verdict(None, np.inf, faults, exact=False, tolerance=tolerance)
+    value, bound = float(certificate.utilities.utilities(shares).sum()), certificate.bound()
+    if value == bound == -np.inf:
+        # Without capacity, whoever wants a share is at −inf whatever is done.
+        return Checked(holds=True, value=value, bound=bound, gap=0.0, exact=False)
+    return verdict(value, bound, faults, exact=False, tolerance=tolerance)
 
 
 def divisible(
@@ -82,6 +122,7 @@ def divisible(
     bidder; ImportError where CVXPY is needed and missing.
     """
     started = time.monotonic()
+    limit(seconds)
     if not isinstance(utilities, Utilities):
         raise ValueError(
             f"utilities is {utilities!r}; give Saturating, Linear, Logarithmic or Concave"
@@ -102,10 +143,10 @@ def divisible(
         isinstance(utilities, Saturating) and method == "clarabel"
     )
     try:
-        shares, prices, steps = (
+        shares, prices, steps, ended = (
             _by_clarabel(utilities, limits, seconds)
             if conic
-            else _SOLVED_BY[type(utilities)](utilities, limits, tolerance, seconds)
+            else (*_SOLVED_BY[type(utilities)](utilities, limits, tolerance, seconds), True)
         )
     except Division as failed:
         taken = time.monotonic() - started
@@ -115,16 +156,23 @@ def divisible(
         )  # fmt: skip
     worth = utilities.utilities(shares)
     value = float(worth.sum())
-    certificate = Prices(utilities, limits, prices)
+    proof: tuple[Tangents, ...] = ()
+    if isinstance(utilities, Concave):
+        left = None if seconds is None else started + seconds
+        size = max(abs(value), float(prices @ limits))
+        proof = utilities.prove(
+            prices, limits, shares, within=1e-2 * GAP * size / agents, deadline=left
+        )
+    certificate = Prices(utilities, limits, prices, shares, proof)
     bound = max(value, certificate.bound())  # rounding may leave the two crossed by an ulp
     notes = []
-    if isinstance(utilities, Concave):
-        notes.append("the bound is Clarabel's word: it solved each bidder's problem at the prices")
     if not np.isfinite(value):
         notes.append("somebody who wants a resource without capacity is left at −inf")
     status = Status.OPTIMAL if value == bound or _gap(value, bound) <= GAP else Status.FEASIBLE
     if status is Status.FEASIBLE:
-        notes.append(f"stopped after {steps} steps with a relative gap of {_gap(value, bound):.2g}")
+        late = "at the time limit" if not ended else "by Clarabel"
+        how = late if conic else f"after {steps} steps"
+        notes.append(f"stopped {how} with a relative gap of {_gap(value, bound):.2g}")
     paid = None
     if payments:
         left = None if seconds is None else seconds - (time.monotonic() - started)
@@ -148,7 +196,8 @@ def _gap(value: float, bound: float) -> float:
 
 
 def _by_clarabel(utilities: Any, limits: np.ndarray, seconds: float | None) -> Any:
-    return *divide(utilities, limits, seconds=seconds), 0
+    shares, prices, ended = divide(utilities, limits, seconds=seconds)
+    return shares, prices, 0, ended
 
 
 def _scaled(utilities: Saturating, limits: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -215,7 +264,6 @@ def _clarke(
     conic: bool,
 ) -> tuple[np.ndarray | None, list[str]]:
     """Clarke payments (N,), or None with the reason."""
-    others = worth.sum() - worth
     if isinstance(utilities, Linear):
         slopes = utilities.slopes
         winner = slopes.argmax(axis=0), np.arange(len(limits))
@@ -233,6 +281,7 @@ def _clarke(
         return (rest * np.log1p(ratio)).sum(axis=1), []
     if conic or not isinstance(utilities, Saturating):
         return _clarke_by_clarabel(utilities, limits, worth, seconds)
+    others = worth.sum() - worth
     beta, xi, top = _scaled(utilities, limits)
     without = np.zeros(len(worth))
     matters = (worth > 0) & (np.count_nonzero(worth) > 1)
@@ -270,8 +319,10 @@ def _clarke_by_clarabel(
             functions = tuple(f for f, k in zip(utilities.functions, keep, strict=True) if k)
             rest = Concave(functions, utilities.resources)
         try:
-            shares, _ = divide(rest, limits, seconds=left)
+            shares, _, ended = divide(rest, limits, seconds=left)
         except Division as failed:
             return None, [f"no payments: without bidder {i}, {failed}"]
-        paid[i] = rest.utilities(shares).sum() - worth[keep].sum()
+        if not ended:
+            return None, ["no payments: the time limit came first"]
+        paid[i] = max(0.0, rest.utilities(shares).sum() - worth[keep].sum())
     return paid, []

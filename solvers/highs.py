@@ -1,8 +1,9 @@
 """Programs handed to HiGHS as matrices, and what it says of them.
 
-HiGHS's termination is read, never its objective alone: a time limit is no optimum. Its dual values
-give the bound (`program.bound`), so a linear program that it calls optimal is optimal by a check of
-ours; for an integer program the bound is HiGHS's own.
+HiGHS's termination is read, never its objective alone: a time limit is no optimum. The status is
+HiGHS's word, also that a program is infeasible or unbounded. Beside it stands a bound: a linear
+program's is computed from the dual values (`program.bound`), and where it meets the value nothing
+is left to believe (`certificate.check`); for an integer program the bound is HiGHS's own.
 
 Source: Huangfu & Hall, "Parallelizing the dual revised simplex method" (2018).
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from solvers.arrays import limit
 from solvers.optimum import Status
 from solvers.program import Program, bound, violation
 
@@ -57,6 +59,7 @@ def solve(
     Raises ImportError where highspy is missing, ValueError for an unknown option.
     """
     started = time.monotonic()
+    limit(seconds)
     if not program.matrix.shape[1]:
         return _without_columns(program)
     highs, unit = model_of(program)
@@ -154,7 +157,7 @@ def _read(highs: Any, program: Program, unit: float, seconds: float) -> Solution
         )
     solution, info = highs.getSolution(), highs.getInfo()
     x = np.array(solution.col_value) if solution.value_valid else None
-    if x is not None and violation(program, x) > FEASIBILITY * max(1.0, np.abs(x).max(initial=0)):
+    if x is not None and violation(program, x) > FEASIBILITY:
         x, note = None, note or "the solution breaks a constraint by more than rounding"
     value = None if x is None else float(program.objective @ x)
     y = np.array(solution.row_dual) * unit if solution.dual_valid and not integer else None

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from solvers.arrays import is_exact, plain
+from solvers.arrays import plain, rational, total
 from solvers.certificate import Checked, check, verdict
 
 __all__ = ["Assignment", "Clearing", "Matching", "Project", "Stages"]
@@ -30,6 +30,47 @@ __all__ = ["Assignment", "Clearing", "Matching", "Project", "Stages"]
 
 def positive(array: Any) -> Any:
     return np.asarray(np.maximum(array, 0))
+
+
+def _money(*given: Any) -> list[np.ndarray]:
+    """Arrays of money; whole numbers, whose sums could overflow, as ints of any size beside
+    Fractions and as floats beside floats."""
+    arrays = [np.asarray(a) for a in given]
+    kind = object if any(a.dtype == object for a in arrays) else float
+    return [a.astype(kind) if a.dtype.kind in "biu" else a for a in arrays]
+
+
+Shapes = dict[str, tuple[Any, tuple[int, ...]]]
+
+
+def _unlike(values: np.ndarray, axes: int, others: Shapes, tolerance: float) -> Checked | None:
+    """A verdict where values have fewer axes, another array is not of its shape, or one of them
+    holds what is no number; else None."""
+    what = [] if values.ndim >= axes else [f"values of shape {values.shape}: expected {axes} axes"]
+    what += [
+        f"{name} has shape {np.shape(array)}, expected {shape}"
+        for name, (array, shape) in others.items()
+        if np.shape(array) != shape
+    ]
+    arrays = {"values": values} | {name: array for name, (array, _) in others.items()}
+    what += [f"{name}: NaN or an infinity" for name, array in arrays.items() if not _finite(array)]
+    faults = [(False, fault) for fault in what]
+    return verdict(None, np.inf, faults, exact=False, tolerance=tolerance) if faults else None
+
+
+def _finite(array: Any) -> bool:
+    array = np.asarray(array)
+    if array.dtype == object:
+        return all(abs(v) < np.inf for v in array.ravel().tolist())
+    return bool(np.isfinite(array).all())
+
+
+def _spread(array: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The array broadcast to a shape, or as it is where it does not fit."""
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        return np.asarray(array)
 
 
 def _whole(x: np.ndarray, low: Any, high: Any) -> bool:
@@ -56,27 +97,41 @@ class Clearing:
 
 @check.register
 def _(certificate: Clearing, *, tolerance: float = 1e-9) -> Checked:
-    v, c, price = certificate.marginals, certificate.costs, certificate.price[..., None]
-    bought, sold, amounts = certificate.bought, certificate.sold, certificate.amounts
+    v, c, p = _money(certificate.marginals, certificate.costs, certificate.price)
+    bought, sold = np.asarray(certificate.bought), np.asarray(certificate.sold)
+    goods, tiers = v.shape[:-2], c.shape[-1:]
+    amounts = _spread(certificate.amounts, goods + tiers)
+    others = {
+        "costs": (c, goods + tiers),
+        "amounts": (amounts, goods + tiers),
+        "bought": (bought, v.shape[:-1]),
+        "sold": (sold, goods + tiers),
+        "price": (p, goods),
+    }
+    if wrong := _unlike(v, 3, others, tolerance):
+        return wrong
     demand = v.shape[-1]
     faults = [
-        (bought.shape == v.shape[:-1], f"bought has shape {bought.shape} for values {v.shape}"),
         (_whole(bought, 0, demand), "an agent buys a part of a unit, or more than it wants"),
         (_whole(sold, 0, amounts), "a tier sells a part of a unit, or more than it has"),
         (bought.sum(axis=-1) == sold.sum(axis=-1), "what is bought is not what is sold"),
     ]
-    gains = np.where(np.arange(demand) < bought[..., None], v, 0).sum(axis=(-1, -2))
-    spent = (c * sold).sum(axis=-1)
-    surplus = positive(v - price[..., None]).sum(axis=(-1, -2))
-    profit = (amounts * positive(price - c)).sum(axis=-1)
-    at_price = np.abs(certificate.price) * bought.sum(axis=-1)
+    taken = np.arange(demand) < bought[..., None]
+    batch = goods[:-1]
+    gains = np.where(taken, v, 0).reshape(*batch, -1) if v.size else np.zeros((*batch, 0), v.dtype)
+    spent = (c * sold).reshape(*batch, -1) if c.size else np.zeros((*batch, 0), c.dtype)
+    surplus = positive(v - p[..., None, None]).sum(axis=(-1, -2))
+    profit = (amounts * positive(p[..., None] - c)).sum(axis=-1)
+    # What all of them would rather do at the price: a sum of terms ≥ 0, in which nothing cancels.
+    missed = positive(np.where(taken, p[..., None, None] - v, v - p[..., None, None]))
+    kept = (amounts - sold) * positive(p[..., None] - c) + sold * positive(c - p[..., None])
     return verdict(
-        plain((gains - spent).sum(axis=-1)),
+        plain(total(np.concatenate([gains, -spent], axis=-1))),
         plain((surplus + profit).sum(axis=-1)),
         faults,
-        exact=is_exact(v),
+        exact=rational(v, c, p),
         tolerance=tolerance,
-        magnitude=(np.abs(gains) + np.abs(spent) + at_price).sum(axis=-1),
+        apart=(missed.sum(axis=(-1, -2)) + kept.sum(axis=-1)).sum(axis=-1),
     )
 
 
@@ -92,12 +147,11 @@ class Assignment:
 
 @check.register
 def _(certificate: Assignment, *, tolerance: float = 1e-9) -> Checked:
-    v, x, p = certificate.values, certificate.allocation, certificate.prices
-    if x.shape != v.shape or p.shape != v.shape[:-2] + v.shape[-1:]:
-        return verdict(
-            None, np.inf, [(False, f"shapes {v.shape}, {x.shape}, {p.shape} do not fit")],
-            exact=False, tolerance=tolerance,
-        )  # fmt: skip
+    v, p = _money(certificate.values, certificate.prices)
+    x = np.asarray(certificate.allocation)
+    others = {"allocation": (x, v.shape), "prices": (p, v.shape[:-2] + v.shape[-1:])}
+    if wrong := _unlike(v, 2, others, tolerance):
+        return wrong
     faults = [
         (((x == 0) | (x == 1)).all(), "an item is allocated in parts"),
         ((x.sum(axis=-1) <= 1).all(), "an agent holds two items"),
@@ -114,9 +168,8 @@ def _(certificate: Assignment, *, tolerance: float = 1e-9) -> Checked:
         plain(value),
         plain(p.sum(axis=-1) + surplus),
         faults,
-        exact=is_exact(v, p),
+        exact=rational(v, p),
         tolerance=tolerance,
-        magnitude=np.abs(value) + 2 * p.sum(axis=-1),
     )
 
 
@@ -134,14 +187,29 @@ class Matching:
 
 @check.register
 def _(certificate: Matching, *, tolerance: float = 1e-9) -> Checked:
-    pairs, gains, p = certificate.pairs, certificate.gains, certificate.prices
-    chosen = certificate.chosen.astype(bool)
+    gains, p = _money(certificate.gains, certificate.prices)
+    pairs = np.asarray(certificate.pairs)
+    buyers, sellers = certificate.counts
+    edges = gains.shape[:1]
+    others = {
+        "gains": (gains, edges),
+        "pairs": (pairs, (*edges, 2)),
+        "chosen": (certificate.chosen, edges),
+        "prices": (p, (sellers,)),
+    }
+    if wrong := _unlike(gains, 1, others, tolerance):
+        return wrong
+    named = pairs.dtype.kind in "iu" and ((pairs >= 0) & (pairs < [buyers, sellers])).all()
+    if pairs.size and not named:
+        what = f"a pair names nobody among {buyers} buyers and {sellers} sellers"
+        return verdict(None, np.inf, [(False, what)], exact=False, tolerance=tolerance)
+    chosen, pairs = np.asarray(certificate.chosen) == 1, pairs.astype(np.int64)
     used = [np.bincount(pairs[chosen, k], minlength=certificate.counts[k]) for k in (0, 1)]
     faults = [
-        (((certificate.chosen == 0) | (certificate.chosen == 1)).all(), "a pair trades in parts"),
+        (np.isin(certificate.chosen, (0, 1)), "a pair trades in parts"),
         (used[0] <= 1, "a buyer trades twice"),
         (used[1] <= 1, "a seller trades twice"),
-        (len(p) == certificate.counts[1] and (p >= 0).all(), "prices: one ≥ 0 for each seller"),
+        (p >= 0, "a price is negative"),
     ]
     utility = np.zeros(certificate.counts[0], dtype=gains.dtype)
     np.maximum.at(utility, pairs[:, 0], gains - p[pairs[:, 1]])
@@ -150,9 +218,8 @@ def _(certificate: Matching, *, tolerance: float = 1e-9) -> Checked:
         value,
         plain(np.asarray(p.sum() + utility.sum())),
         faults,
-        exact=is_exact(gains, p),
+        exact=rational(gains, p),
         tolerance=tolerance,
-        magnitude=abs(value) + 2 * p.sum(),
     )
 
 
@@ -168,16 +235,26 @@ class Project:
 
 @check.register
 def _(certificate: Project, *, tolerance: float = 1e-9) -> Checked:
-    v, built = certificate.values, certificate.built
-    net = v.sum(axis=-1) - certificate.cost
+    v, cost = _money(certificate.values, certificate.cost)
+    built = np.asarray(certificate.built)
+    batch = v.shape[:-1]
+    others = {"built": (built, batch), "cost": (_spread(cost, batch), batch)}
+    if wrong := _unlike(v, 1, others, tolerance):
+        return wrong
+    net = project_net(v, cost)
     return verdict(
         plain(np.asarray(np.where(built == 1, net, 0))),
         plain(np.asarray(positive(net))),
         [(((built == 0) | (built == 1)).all(), "the project is built in part")],
-        exact=is_exact(v),
+        exact=rational(v, cost),
         tolerance=tolerance,
-        magnitude=np.abs(v).sum(axis=-1) + abs(certificate.cost),
     )
+
+
+def project_net(values: np.ndarray, cost: Any) -> np.ndarray:
+    """Σ_i v_i − c, (...), of the right sign for floats too."""
+    costs = np.broadcast_to(np.asarray(cost), values.shape[:-1])[..., None]
+    return total(np.concatenate([values, -costs], axis=-1))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -199,12 +276,22 @@ class Stages:
 
 @check.register
 def _(certificate: Stages, *, tolerance: float = 1e-9) -> Checked:
-    v, x, f = certificate.values, certificate.allocation, certificate.tables
+    v, f = _money(certificate.values, certificate.tables)
+    x = np.asarray(certificate.allocation)
     items = x.shape[-1]
+    batch, stages = v.shape[:-2], f.shape[-2:-1]
+    others = {
+        "values": (v, (*v.shape[:-1], 2**items - 1)),
+        "allocation": (x, (*v.shape[:-1], items)),
+        "tables": (f, (*batch, *stages, 2**items)),
+        "tables beyond the first": (f[..., 1:, :] if f.ndim > 1 else f, (*v.shape[:-1], 2**items)),
+    }
+    if wrong := _unlike(v, 2, others, tolerance):
+        return wrong
     sets = np.arange(2**items)
     later, earlier = f[..., 1:, :], f[..., :-1, :]
     kept = (f[..., 0, :] >= 0).all() and (later >= earlier).all()
-    held = (x * (1 << np.arange(items))).sum(axis=-1)
+    held = ((x == 1) * (1 << np.arange(items))).sum(axis=-1)
     worth = np.zeros(held.shape, dtype=v.dtype)
     for taken in range(1, 2**items):
         over = sets[(sets & taken) == taken]
@@ -213,7 +300,6 @@ def _(certificate: Stages, *, tolerance: float = 1e-9) -> Checked:
         worth = np.where((held & taken) == taken, np.maximum(worth, gain), worth)
     value = worth.sum(axis=-1)
     faults = [
-        (v.shape[-1] == 2**items - 1 and f.shape[-1] == 2**items, "values, tables, items differ"),
         (((x == 0) | (x == 1)).all(), "an item is allocated in parts"),
         ((x.sum(axis=-2) <= 1).all(), "an item is given twice"),
         (kept, "the tables are no bound: a step is worth more than they say"),
@@ -222,7 +308,6 @@ def _(certificate: Stages, *, tolerance: float = 1e-9) -> Checked:
         plain(np.asarray(value)),
         plain(f[..., -1, -1]),
         faults,
-        exact=is_exact(v, f),
+        exact=rational(v, f),
         tolerance=tolerance,
-        magnitude=np.abs(value),
     )

@@ -30,7 +30,7 @@ def public_project(values: Any, cost: Any) -> Optimum:
     started = time.perf_counter()
     v = numbers(values, 1, "values")
     c = project_cost(cost, v)
-    built = np.asarray(v.sum(axis=-1) - c > 0) * 1
+    built = np.asarray(prices.project_net(v, c) > 0) * 1
     return certified(
         prices.Project(values=v, cost=c, built=built),
         allocation=np.asarray(built),

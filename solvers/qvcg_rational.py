@@ -5,25 +5,36 @@ b and b', λ·(b − b') = v(b) − v(b'); prices of resources that are not scar
 of one bidder add to one, and scarce resources are used up. Both are solved in Fractions from the
 columns that the float solution holds tight, and then checked in Fractions against everything: the
 weights for feasibility, the prices by Λ(λ). Whatever was guessed, value and bound are true, and
-where the guess was right they are equal.
+where the guess was right they are equal. Where it was not, since values of very different size
+leave the float solution astray, the bundles that its prices leave open make a small program that is
+refined to a rational vertex (`rational`).
 
 Source: Applegate, Cook, Dash & Espinoza, "Exact solutions to linear programming problems" (2007).
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
+from scipy import sparse
 
+from solvers.arrays import integers
 from solvers.bundles import Bundles
-from solvers.columns import Columns, Relaxation
+from solvers.certificate import Linear
+from solvers.columns import Columns, Relaxation, in_time, near_best
+from solvers.program import Program
+from solvers.rational import exact
 
 __all__ = ["Rational", "exact_lagrangian", "rational_relaxation"]
 
 TIGHT = 1e-9  # relative to the largest value: reduced gains this close count as equal at first
-TIES = 20_000  # bundles of one bidder that are compared in Fractions
+
+
+REFINED = 20_000  # bundles in a program that is refined
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,9 +51,9 @@ class Rational:
 
 
 def rational_relaxation(
-    columns: Columns, relaxed: Relaxation, without: int | None = None
+    columns: Columns, relaxed: Relaxation, without: int | None = None, *, deadline: float = np.inf
 ) -> Rational:
-    """The float solution in Fractions. Raises ArithmeticError where too many bundles tie."""
+    """The float solution in Fractions. Raises TimeoutError at the deadline."""
     values = columns.values
     k = len(relaxed.weights)
     agents, bundles = columns.agents[:k], columns.bundles[:k]
@@ -53,7 +64,7 @@ def rational_relaxation(
     ]
     prices, bound = min(
         (
-            (found, exact_lagrangian(values, found, without))
+            (found, exact_lagrangian(values, found, without, deadline=deadline))
             for found in _prices(columns, relaxed, agents, bundles, gains, without)
         ),
         key=lambda pair: pair[1],
@@ -61,6 +72,10 @@ def rational_relaxation(
     some, weights = _weights(columns, relaxed, agents, bundles)
     base = sum((v for i, v in enumerate(nothing) if i != without), Fraction(0))
     value = base + sum((gains[j] * w for j, w in zip(some, weights, strict=True)), Fraction(0))
+    if value < bound:
+        refined = _refined(columns, relaxed, without, float(bound - value), base, deadline)
+        if refined is not None and refined.bound - refined.value < bound - value:
+            return refined
     return Rational(
         value=value,
         bound=bound,
@@ -69,6 +84,52 @@ def rational_relaxation(
         bundles=bundles[some],
         gains=_objects([gains[j] for j in some]),
         weights=_objects(weights),
+    )
+
+
+def _refined(
+    columns: Columns, relaxed: Relaxation, without: int | None, apart: float, base: Fraction,
+    deadline: float,
+) -> Rational | None:  # fmt: skip
+    """The program over the bundles that the float prices leave open, by refinement of its basis
+    (`rational`); None where these are too many or it finds no vertex."""
+    values = columns.values
+    best = columns.known(relaxed.prices, without)
+    within = 2 * apart + TIGHT * columns.scale
+    agents, bundles, floats = near_best(values, relaxed.prices, best, within, deadline=deadline)
+    k = len(agents)
+    if not 0 < k <= REFINED:
+        return None
+    nothing = values.exact_nothing()
+    gains = [
+        values.exact(i, tuple(b)) - nothing[i]
+        for i, b in zip(agents.tolist(), bundles.tolist(), strict=True)
+    ]
+    one = sparse.csr_array((np.ones(k), (agents, np.arange(k))), shape=(values.agents, k))
+    program = Program(
+        objective=floats,
+        matrix=sparse.vstack([one, sparse.csr_array(bundles.T.astype(float))]),
+        row_low=np.full(values.agents + 3, -np.inf),
+        row_high=np.r_[np.ones(values.agents), np.full(3, float(values.quanta))],
+        low=np.zeros(k),
+        high=np.ones(k),
+        exact={"objective": gains},
+    )
+    seconds = min(60.0, deadline - time.monotonic())
+    found = exact(program, seconds=max(seconds, 0.0)).certificate if seconds > 0 else None
+    if not isinstance(found, Linear) or not isinstance(found.x[0], Fraction):
+        return None
+    prices = [max(Fraction(0), p) for p in found.y[-3:]]
+    weights = _objects(list(found.x))
+    used = np.flatnonzero(weights > 0)
+    return Rational(
+        value=base + sum((gains[j] * weights[j] for j in used.tolist()), Fraction(0)),
+        bound=exact_lagrangian(values, prices, without, deadline=deadline),
+        prices=_objects(prices),
+        agents=agents[used],
+        bundles=bundles[used],
+        gains=_objects([gains[j] for j in used.tolist()]),
+        weights=weights[used],
     )
 
 
@@ -173,8 +234,9 @@ def _weights(
 
 
 def exact_lagrangian(
-    values: Bundles, prices: list[Fraction], without: int | None = None
-) -> Fraction:
+    values: Bundles, prices: list[Fraction], without: int | None = None,
+    *, deadline: float = np.inf,
+) -> Fraction:  # fmt: skip
     """Λ(λ) = M Σ_r λ_r + Σ_i max_b (v_i(b) − λ·b) in Fractions, over every bundle.
 
     Floats say which bundles can be largest, with room for all their rounding; Fractions decide.
@@ -186,6 +248,7 @@ def exact_lagrangian(
     for i in range(values.agents):
         if i == without:
             continue
+        in_time(deadline)
         cube = values.cube(i)
         net = cube - costs
         # Each of the at most seven roundings is within 2⁻⁵³ of numbers no larger than these two.
@@ -193,12 +256,14 @@ def exact_lagrangian(
         largest = max(float(net[0, 0, 0]), float(net[first:, first:, first:].max()))
         at = np.argwhere(net >= largest - 2 * room)
         at = at[(at.min(axis=1) >= first) | (at.max(axis=1) == 0)]
-        if len(at) > TIES:
-            raise ArithmeticError(
-                f"{len(at)} bundles of bidder {i} tie; the bound in Fractions would take too long"
-            )
-        total += max(
-            values.exact(i, (a, b, c)) - a * prices[0] - b * prices[1] - c * prices[2]
-            for a, b, c in at.tolist()
-        )
+        total += _largest(values.given(i, at), at, prices)
     return total
+
+
+def _largest(worth: np.ndarray, at: np.ndarray, prices: list[Fraction]) -> Fraction:
+    """max_b v(b) − λ·b over bundles (k, 3) with values (k,), in whole numbers."""
+    whole, d = integers(worth)
+    over = lcm(*(p.denominator for p in prices))
+    each = np.array([int(p * over) for p in prices], dtype=object)
+    net = whole.astype(object) * over - (at.astype(object) * each).sum(axis=1) * d
+    return Fraction(int(net.max()), d * over)

@@ -15,7 +15,6 @@ Gleixner, Steffy & Wolter, "Iterative refinement for linear programming" (2016).
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from fractions import Fraction
 from math import lcm
 from typing import Any
@@ -23,15 +22,17 @@ from typing import Any
 import numpy as np
 
 from solvers.arrays import integers
-from solvers.certificate import Linear, certified
+from solvers.certificate import Linear, certified, check
 from solvers.highs import Solution, solve
-from solvers.optimum import Optimum
-from solvers.program import Program, exact_bound, exact_value
+from solvers.optimum import Optimum, Status
+from solvers.program import Program, exact_bound, exact_value, leaning
 
 __all__ = ["exact", "exact_system"]
 
 ROUNDS = 10
 MOST_BITS = 20_000
+# Reduced costs of the right sign need not be told apart beyond this.
+COST = 1e4
 
 
 def exact(program: Program, solution: Solution | None = None, *, seconds: float = 60.0) -> Optimum:
@@ -39,9 +40,9 @@ def exact(program: Program, solution: Solution | None = None, *, seconds: float 
 
     The data count as the rationals that they are (`Program.exact`, else the floats' own). solution:
     HiGHS's, with its basis; found first where None. allocation: x (n,), Fractions. seconds: when to
-    stop; then, and where no exact vertex is found, the status is that of the float solution, its
-    multipliers give the bound in rationals, and the notes say so. Raises ValueError for a program
-    with whole variables.
+    stop; then, and where no exact vertex is found, the solution is the float one, optimal if its
+    certificate holds, its multipliers give the bound in rationals, and the notes say so. Raises
+    ValueError for a program with whole variables.
     """
     started = time.monotonic()
     if program.whole.any():
@@ -75,31 +76,28 @@ def exact(program: Program, solution: Solution | None = None, *, seconds: float 
                 method="HiGHS, and its basis in rationals",
                 seconds=time.monotonic() - started,
             )
-        better = solve(data.magnified(x, y), basis=basis, seconds=max(left, 0.01))
+        better = solve(data.magnified(x, y), basis=_lifted(basis), seconds=max(left, 0.01))
         if better.basis is None:
             why = "HiGHS did not solve the magnified program"
             break
-        basis = better.basis
+        basis = _lowered(better.basis, len(x))
     bound: Any = np.inf
+    floats, status = None, found.status
     if found.y is not None:
-        y = [Fraction(v) for v in _leaning(program, found.y).tolist()]
+        y = [Fraction(v) for v in leaning(program, found.y).tolist()]
         bound = exact_bound(program, y)
+        floats = Linear(program=program, x=found.x, y=found.y)
+    if status is Status.OPTIMAL and not (floats is not None and check(floats).holds):
+        status = Status.FEASIBLE
     return Optimum(
         value=found.value,
         bound=bound,
-        status=found.status,
+        status=status,
         allocation=found.x,
-        certificate=None if found.y is None else Linear(program=program, x=found.x, y=found.y),
+        certificate=floats,
         method="HiGHS",
         seconds=time.monotonic() - started,
         notes=(why,),
-    )
-
-
-def _leaning(program: Program, y: np.ndarray) -> np.ndarray:
-    """Multipliers without those that lean on a missing side."""
-    return np.where(
-        (y > 0) & np.isinf(program.row_high) | (y < 0) & np.isinf(program.row_low), 0, y
     )
 
 
@@ -163,7 +161,10 @@ class Data:
         return _whole(np.where(np.isfinite(at), at, 0.0))
 
     def magnified(self, x: list[Fraction], y: list[Fraction]) -> Program:
-        """The program in z = (x' − x) · scale, with the objective c − Aᵀy, scaled too."""
+        """The program in (z, r) with z = (x' − x) · scale and r = A z, whose objective is the
+        reduced costs, c − Aᵀy of z and y of r, in units of the largest that has the wrong sign."""
+        from scipy import sparse
+
         program = self.program
         over = [Fraction(v, self.entries_over) for v in self.entries.tolist()]
         reached = [Fraction(0)] * len(y)
@@ -185,7 +186,18 @@ class Data:
         )
         scale = Fraction(2) ** (max(0, most.denominator.bit_length() - most.numerator.bit_length())
                                 if most else 30)  # fmt: skip
-        largest = max((abs(v) for v in d), default=Fraction(0))
+
+        def wrong(at: list[Fraction], costs: Any, low: np.ndarray, high: np.ndarray) -> Fraction:
+            """The largest cost that a move would earn."""
+            each = zip(at, costs, low.tolist(), high.tolist(), strict=True)
+            return max((abs(c) for v, c, a, b in each if (c > 0 and v < b) or (c < 0 and v > a)),
+                       default=Fraction(0))  # fmt: skip
+
+        earns = max(
+            wrong(x, d, program.low, program.high),
+            wrong(reached, y, program.row_low, program.row_high),
+        )
+        largest = earns or max((abs(v) for v in [*d, *y]), default=Fraction(0))
         cost_scale = 1 / largest if largest else Fraction(1)
 
         def shifted(at: list[Fraction], ends: np.ndarray) -> np.ndarray:
@@ -197,19 +209,44 @@ class Data:
                 dtype=float,
             )
 
-        return replace(
-            program,
-            objective=np.array([_float(v * cost_scale) for v in d], dtype=float),
-            low=shifted(x, program.low),
-            high=shifted(x, program.high),
-            row_low=shifted(reached, program.row_low),
-            row_high=shifted(reached, program.row_high),
-            exact={},
+        m = len(y)
+        return Program(
+            objective=np.array([_float(v * cost_scale, COST) for v in [*d, *y]], dtype=float),
+            matrix=sparse.hstack([program.matrix, -sparse.eye_array(m)]),
+            row_low=np.zeros(m),
+            row_high=np.zeros(m),
+            low=np.r_[shifted(x, program.low), shifted(reached, program.row_low)],
+            high=np.r_[shifted(x, program.high), shifted(reached, program.row_high)],
         )
 
 
-def _float(value: Fraction) -> float:
-    return max(-1e30, min(1e30, float(value)))
+def _lifted(basis: Any) -> Any:
+    """The basis of a program with a column for each row."""
+    import highspy
+
+    found = highspy.HighsBasis()
+    found.col_status = [*basis.col_status, *basis.row_status]
+    found.row_status = [highspy.HighsBasisStatus.kLower] * len(basis.row_status)
+    found.valid = True
+    return found
+
+
+def _lowered(basis: Any, columns: int) -> Any:
+    """The basis without the columns of rows; a row whose equation is basic is not tight."""
+    import highspy
+
+    basic = highspy.HighsBasisStatus.kBasic
+    rows = zip(basis.col_status[columns:], basis.row_status, strict=True)
+    found = highspy.HighsBasis()
+    found.col_status = list(basis.col_status[:columns])
+    found.row_status = [basic if slack == basic else status for status, slack in rows]
+    found.valid = True
+    return found
+
+
+def _float(value: Fraction, most: float = 1e30) -> float:
+    limit = Fraction(most)
+    return float(min(max(value, -limit), limit))
 
 
 def _whole(values: Any) -> tuple[np.ndarray, int]:
@@ -233,7 +270,9 @@ def exact_system(
     if not size:
         return []
     started = time.monotonic()
-    floats = np.array([float(v) for v in entries.tolist()])
+    # Entries over a common denominator may be longer than any float.
+    lift = max(0, max((abs(v) for v in entries.tolist()), default=0).bit_length() - 900)
+    floats = np.array([v / (1 << lift) for v in entries.tolist()])
     matrix = sparse.csc_array((floats, (rows, columns)), shape=(size, size))
     try:
         factors = splu(matrix.tocsc())
@@ -249,25 +288,39 @@ def exact_system(
             size_of = float(np.abs(near).max())
             if not np.isfinite(size_of):
                 return None
-            # Some 45 of a float's bits are right, of which the leading ones are this step's.
-            step = max(1, 40 - max(0, int(np.frexp(size_of)[1]) + shift))
-            if shift:
-                step = 1
-            new = np.array([int(v) for v in np.round(near * 2.0**step).tolist()], dtype=object)
-            new = new << shift
+            # What was solved for is the next digits' value times 2^(lift − shift). Some 45 of a
+            # float's bits are right, of which the leading ones are this step's.
+            up = shift - lift
+            step = max(1, 40 - max(0, int(np.frexp(size_of)[1]) + up))
+            new = _rounded(near, step + up)
             digits = (digits << step) + new
             rest = rest << step
             np.subtract.at(rest, rows, entries * new[columns])
             bits += step
-        if bits >= attempt or not largest:
+        if not any(rest.tolist()):
+            # Nothing is left over: the digits are the solution, however long it is.
+            return [Fraction(v, 1 << bits) for v in digits.tolist()]
+        if bits >= attempt:
             found = _fractions(digits, bits)
             if found is not None and _solves(entries, rows, columns, right, *found):
                 over = found[1]
                 return [Fraction(v, over) for v in found[0].tolist()]
-            if not largest:
-                return None
             attempt = max(2 * attempt, bits)
     return None
+
+
+def _rounded(floats: np.ndarray, power: int) -> np.ndarray:
+    """floats · 2^power to whole numbers of any size, of which a float's bits are known."""
+    mantissa, exponent = np.frexp(floats)
+    whole = (mantissa * 2.0**53).astype(np.int64).tolist()
+    moves = (exponent.astype(np.int64) - 53 + power).tolist()
+    return np.array(
+        [
+            v << move if move >= 0 else (v + (1 << -move - 1)) >> -move
+            for v, move in zip(whole, moves, strict=True)
+        ],
+        dtype=object,
+    )
 
 
 def _fractions(digits: np.ndarray, bits: int) -> tuple[np.ndarray, int] | None:

@@ -28,7 +28,7 @@ import numpy as np
 
 from solvers.arrays import integers
 from solvers.certificate import Checked, check, verdict
-from solvers.program import Program, bound, exact_value
+from solvers.program import Program, bound, exact_value, leaning
 
 __all__ = ["Branch", "Leaf", "Tree", "grow"]
 
@@ -70,8 +70,12 @@ def _(certificate: Tree, *, tolerance: float = 1e-9) -> Checked:
     arithmetic = Exact(program)
     best: Any = -np.inf
     faults: list[tuple[Any, str]] = []
+    x = np.asarray(certificate.x)
+    if x.shape != program.low.shape or not all(abs(v) < np.inf for v in x.tolist()):
+        faults = [(False, f"x: expected {len(program.low)} finite numbers")]
+        return verdict(None, np.inf, faults, exact=True, tolerance=tolerance)
     for leaf, low, high in _leaves(certificate.root, program):
-        if leaf is None or len(leaf.y) != program.matrix.shape[0]:
+        if leaf is None or not _finite(leaf.y, program.matrix.shape[0]):
             faults.append((False, "the tree branches on what is not whole, or a leaf lacks y"))
             return verdict(None, np.inf, faults, exact=True, tolerance=tolerance)
         if any(low[j] > high[j] for j in low.keys() | high.keys()):
@@ -81,8 +85,13 @@ def _(certificate: Tree, *, tolerance: float = 1e-9) -> Checked:
             faults.append((shown < 0, "a leaf that is said to be empty may hold a point"))
         else:
             best = max(best, arithmetic.rounded(shown))
-    value = exact_value(program, [Fraction(v) for v in np.asarray(certificate.x).tolist()])
+    value = exact_value(program, [Fraction(v) for v in x.tolist()])
     return verdict(value, best, faults, exact=True, tolerance=tolerance)
+
+
+def _finite(y: Any, rows: int) -> bool:
+    array = np.asarray(y)
+    return array.shape == (rows,) and all(abs(v) < np.inf for v in array.tolist())
 
 
 def _leaves(root: Leaf | Branch, program: Program) -> Iterator[tuple[Leaf | None, Any, Any]]:
@@ -94,7 +103,9 @@ def _leaves(root: Leaf | Branch, program: Program) -> Iterator[tuple[Leaf | None
             yield node, low, high
             continue
         j = node.column
-        whole = isinstance(node.at, int) and 0 <= j < len(program.whole) and program.whole[j]
+        # Beyond 2^53 floats no longer hold at + 1, and a point might fall between the branches.
+        whole = isinstance(node.at, int) and abs(node.at) < 2**53
+        whole = whole and 0 <= j < len(program.whole) and program.whole[j]
         if not whole:
             yield None, low, high
             return
@@ -170,9 +181,10 @@ def grow(
 ) -> tuple[Tree | None, str]:
     """(a tree that certifies x as optimal, "") or (None, why there is none).
 
-    x: the optimum, whole where it must be. nodes, seconds: where to stop. The search goes depth
-    first, branches on the variable that is worth most among the fractional ones, and cuts a node
-    when its bound falls to the value of x.
+    x: the optimum, whole where it must be; where the search meets a better point, which a solver's
+    tolerances hid, it starts again with that one (`Tree.x`). nodes, seconds: where to stop. The
+    search goes depth first, branches on the variable that is worth most among the fractional ones,
+    and cuts a node when its bound falls to the value of x.
     """
     import highspy
 
@@ -200,7 +212,11 @@ def grow(
             continue
         rest = np.abs(at - np.round(at)) * program.whole
         if rest.max(initial=0) <= FRACTIONAL:
-            return None, "a whole point of the relaxation is worth more than the optimum given"
+            better = _better(program, at, x)
+            if better is None:
+                return None, "HiGHS's multipliers bound a whole point by more than its worth"
+            left = None if seconds is None else seconds - (time.monotonic() - started)
+            return grow(program, better, nodes=nodes - len(order), seconds=left)
         j = int(np.argmax(rest * (np.abs(program.objective) + 1e-12)))
         k = int(np.floor(at[j]))
         down: list[Any] = []
@@ -213,6 +229,13 @@ def grow(
             j, k, down, up = node
             node[:] = [Branch(j, k, down[0], up[0])]
     return Tree(program=program, x=x, root=root[0]), ""
+
+
+def _better(program: Program, at: np.ndarray, x: np.ndarray) -> np.ndarray | None:
+    """The point of the relaxation, rounded where it must be whole, if it is worth more than x."""
+    point = np.where(program.whole, np.round(at), at)
+    worth, known = (exact_value(program, [Fraction(v) for v in p.tolist()]) for p in (point, x))
+    return point if worth is not None and (known is None or worth > known) else None
 
 
 class Relaxation:
@@ -258,6 +281,6 @@ class Relaxation:
 
 def _short(y: np.ndarray, program: Program) -> np.ndarray:
     """y in BITS bits below its largest entry, without what leans on a missing side."""
-    y = np.where((y > 0) & np.isinf(program.row_high) | (y < 0) & np.isinf(program.row_low), 0, y)
+    y = leaning(program, y)
     unit = 2.0 ** (np.frexp(np.abs(y).max(initial=0))[1] - BITS)
     return np.round(y / unit) * unit

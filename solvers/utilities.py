@@ -14,14 +14,14 @@ Lagrange multiplier method" (1963).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from solvers.conic import best_responses
 from solvers.interior import best_response_surplus
+from solvers.tangents import Tangents, Utility, leaves, tangents
 
 __all__ = ["Concave", "Linear", "Logarithmic", "Saturating", "numbers"]
 
@@ -133,7 +133,8 @@ class Concave:
     """Any concave utilities that CVXPY can write: functions[i] takes a CVXPY expression of shape
     (resources,), the shares of bidder i, and returns a concave CVXPY expression.
 
-    `surplus` asks Clarabel, so a bound from it is as good as Clarabel's word.
+    What prices leave is bounded by tangents (`tangents`), that is by the functions' own values and
+    slopes at a few points; that they are concave is CVXPY's word.
     """
 
     functions: tuple[Callable[[Any], Any], ...]
@@ -157,8 +158,28 @@ class Concave:
         given = [f(cp.Constant(s)).value for f, s in zip(self.functions, shares, strict=True)]
         return np.array([float(np.asarray(v).reshape(())) for v in given])
 
-    def surplus(self, prices: np.ndarray, capacities: np.ndarray) -> np.ndarray:
-        return best_responses(self, prices, capacities)
+    def surplus(
+        self, prices: np.ndarray, capacities: np.ndarray, proof: Sequence[Tangents]
+    ) -> np.ndarray:
+        """proof: tangents for each bidder; inf where they show no bound."""
+        if len(proof) != len(self.functions):
+            return np.full(len(self.functions), np.inf)
+        each = zip(self.functions, proof, strict=True)
+        return np.array(
+            [leaves(Utility(f, len(capacities)), t, prices, capacities) for f, t in each]
+        )
+
+    def prove(
+        self, prices: np.ndarray, capacities: np.ndarray, shares: np.ndarray,
+        *, within: float, deadline: float | None = None,
+    ) -> tuple[Tangents, ...]:  # fmt: skip
+        """Tangents about the shares, by which `surplus` is within so much money a bidder."""
+        return tuple(
+            tangents(
+                Utility(f, len(prices)), prices, capacities, s, within=within, deadline=deadline
+            )
+            for f, s in zip(self.functions, shares, strict=True)
+        )
 
     def expression(self, cp: Any, shares: Any) -> Any:
         """u in CVXPY, (N,). Raises ValueError for what is not concave, or not one number."""

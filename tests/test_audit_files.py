@@ -174,3 +174,23 @@ def test_a_run_that_was_stopped_goes_on_where_it_stopped(tmp_path, sign):
     whole = audited(FIRST, SECOND, replace(FIRST, key="third"))
     assert json.loads(json.dumps(audits.as_json(whole)))["counts"] == saved["counts"]
     assert [row["key"] for row in saved["rows"]] == ["first", "second", "third"]
+
+
+def test_an_entry_is_pinned_by_the_file_that_its_rule_comes_from(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    from mechkit import sources
+    from mechkit.catalogue import entry_of
+
+    entry = entry_of("aigc-mcafee")
+    before = sources.entry_digest(entry)
+    read = Path.read_bytes
+
+    def edited(self):
+        return read(self) + (b"#" if self.parent.name == "aigc" else b"")
+
+    monkeypatch.setattr(Path, "read_bytes", edited)
+    assert sources.entry_digest(entry) != before
+    assert sources.entry_digest(entry_of("first-price")) == sources.digest(
+        sources.file_of(entry_of("first-price"))
+    )

@@ -431,12 +431,37 @@ def test_help_shows_an_example():
         ("b.json", '[{"v": 1}, {"w": 1}]', "b.json, record 1: expected the names ['v']"),
         ("b.json", '[{"v": 1}, 3]', "b.json, record 1: expected the names ['v']"),
         ("b.json", '[{"v": {}}]', "b.json, record 0, column 'v' is {}"),
+        ("b.json", '[{"v": 1, "v": 2}]', "b.json: the name ['v'] is there twice in a record"),
+        ("b.json", f"[1{'0' * 5000}]", "b.json is not JSON: a number of 5001 digits"),
+        ("b.json", f"[{'[' * 60}1{']' * 60}]", "lists within lists, more than 8 deep"),
+        ("b.csv", "1e999,2\n3,4\n", "b.csv, line 1, column '0' is '1e999': expected a finite"),
         ("b.parquet", "nonsense", "b.parquet is not Parquet"),
         ("b.xlsx", "x", "b.xlsx: expected a name that ends in .csv, .tsv, .txt, .json, .parquet"),
     ],
 )
 def test_data_that_are_none(here, name, text, message):
     assert message in refused("optimum", "single_item", save(name, text))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("b.csv", "v\n1\n1e999\n", "b.csv, line 3, column 'v' is '1e999': expected a finite"),
+        ("b.csv", "v\n1e999999999\n", "column 'v' is '1e999999999'"),
+        ("b.csv", "v\n1e-999999999\n", "of a size that floats hold"),
+        ("b.csv", f"v\n{'9' * 2000}\n", "of a size that floats hold"),
+        ("b.json", "[1e999999999]", "'1e999999999' is of a size that floats do not hold"),
+        ("b.json", f"[1{'0' * 400}]", "b.json[0] is of int: expected a finite number"),
+    ],
+)
+def test_rationals_that_would_fill_the_memory(here, name, text, message):
+    assert message in refused("optimum", "single_item", save(name, text), "--exact")
+
+
+def test_one_click_rate_is_a_list_of_one(here):
+    save("b.csv", BIDS)
+    page = run("optimum", "positions", "b.csv", "-o", "click_rates=1/2", "--json").output
+    assert len(json.loads(page)["allocation"][0]) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Divisible resources: prices against Clarabel, closed forms against theorems, bad input."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from scipy import optimize
 
 import solvers
 from solvers import Concave, Linear, Logarithmic, Saturating
+from solvers.tangents import Utility
 
 
 def eq39(agents, seed=0, resources=3):
@@ -166,3 +168,127 @@ def test_a_time_limit_is_no_optimum():
 def test_bad_input_is_explained(make, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         make()
+
+
+def families():
+    import cvxpy as cp
+
+    rng = np.random.default_rng(3)
+    heights, rates = rng.uniform(1, 2, 3), rng.uniform(0, 4, (3, 2))
+    return [
+        Saturating(heights, rates),
+        Linear(rates),
+        Logarithmic(rates),
+        Concave([lambda s, i=i: heights[i] * (1 - cp.exp(-(rates[i] @ s))) for i in range(3)], 2),
+    ]
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_the_certificate_is_checked_without_the_solver(k, monkeypatch):
+    found = solvers.divisible(families()[k], [2.0, 0.5])
+    for module, name in (("interior", "path"), ("conic", "_solve"), ("tangents", "_least")):
+        monkeypatch.setattr(f"solvers.{module}.{name}", None)
+    certificate = found.certificate
+    checked = solvers.check(certificate)
+    assert found.status == "optimal"
+    assert checked.holds
+    assert (checked.value, max(checked.value, checked.bound)) == (found.value, found.bound)
+    shares, prices = certificate.shares, certificate.prices
+    worse = shares[[1, 2, 0]]
+    for changed in (
+        {"shares": shares * 1.001},
+        {"shares": worse},
+        {"shares": shares * np.nan},
+        {"shares": shares[:, :1]},
+        {"shares": shares - shares.max()},
+        {"prices": prices * 1.01},
+        {"prices": prices * 0},
+        {"prices": -prices},
+        {"prices": prices[:1]},
+        {"prices": prices * np.inf},
+        {"capacities": certificate.capacities * 1.1},
+    ):
+        tampered = solvers.check(replace(certificate, **changed))
+        assert not tampered.holds, changed
+        assert tampered.reason
+
+
+def test_tangents_bound_what_prices_leave():
+    utilities = families()[3]
+    limits = np.array([2.0, 0.5])
+    found = solvers.divisible(utilities, limits)
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        shares = rng.random((3, 2)) * limits
+        prices = found.certificate.prices * rng.uniform(0, 2, 2)
+        bound = replace(found.certificate, prices=prices).bound()
+        assert utilities.utilities(shares).sum() + prices @ (limits - shares.sum(axis=0)) <= bound
+    first, *rest = found.certificate.tangents
+    weights = first.weights
+    for other in (
+        replace(first, weights=-weights),
+        replace(first, weights=weights * 0),
+        replace(first, weights=weights * np.nan),
+        replace(first, points=first.points[:, :1]),
+        replace(first, points=first.points * np.nan),
+    ):
+        assert replace(found.certificate, tangents=(other, *rest)).bound() == np.inf
+    assert replace(found.certificate, tangents=tuple(rest)).bound() == np.inf
+    # Other points, and other sums of the weights, only loosen the bound.
+    for other in (replace(first, points=first.points / 2), replace(first, weights=weights / 3)):
+        changed = replace(found.certificate, tangents=(other, *rest)).bound()
+        assert changed >= found.value * (1 - 1e-12)
+
+
+def test_a_slope_that_is_none_proves_nothing(monkeypatch):
+    found = solvers.divisible(families()[3], [2.0, 0.5])
+    honest = Utility.at
+
+    def flat(self, point):
+        value, slope = honest(self, point)
+        return value, slope / 2
+
+    monkeypatch.setattr(Utility, "at", flat)
+    looks = [replace(t, points=np.vstack([t.points, np.zeros((1, 2))])) for t in
+             found.certificate.tangents]  # fmt: skip
+    wider = tuple(replace(t, weights=np.append(t.weights, 0.0)) for t in looks)
+    assert replace(found.certificate, tangents=wider).bound() == np.inf
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e12])
+def test_concave_utilities_of_any_size_with_kinks_and_roots(scale):
+    import cvxpy as cp
+
+    cases = [
+        ([lambda s: scale * cp.sqrt(s[0]), lambda s: 2 * scale * cp.sqrt(s[0]),
+          lambda s: scale * cp.minimum(s[0], 1)], 1, 5.0, 1 + 20**0.5),
+        ([lambda s, i=i: scale * (1 + i) * cp.geo_mean(s) for i in range(5)], 3, [1, 2, 0.5], 5.0),
+        ([lambda s, i=i: scale * (np.array([i, 1, 2 - i]) @ s) for i in range(3)], 3,
+         [1, 2, 0.5], 5.0),
+        ([lambda s, i=i: scale * (cp.sqrt(s[0]) + (1 + i) * cp.sqrt(s[1])) for i in range(3)], 2,
+         [1, 0], 3**0.5),
+    ]  # fmt: skip
+    for functions, resources, capacities, best in cases:
+        found = solvers.divisible(Concave(functions, resources), capacities)
+        assert found.status == "optimal"
+        assert found.value / scale == pytest.approx(best, rel=1e-7)
+        assert solvers.check(found.certificate).holds
+
+
+def test_clarabel_at_a_time_limit_leaves_value_and_bound():
+    import cvxpy as cp
+
+    functions = [lambda s, i=i: cp.log(1 + i * (s @ np.array([1, 2, 3.0]))) for i in range(8)]
+    for utilities, method in ((Concave(functions, 3), "prices"), (eq39(300), "clarabel")):
+        found = solvers.divisible(utilities, seconds=1e-4, method=method, payments=True)
+        assert found.status == "feasible"
+        assert found.value < found.bound
+        assert found.payments is None
+        assert any("limit" in note for note in found.notes)
+
+
+def test_payments_where_somebody_is_left_at_minus_infinity():
+    found = solvers.divisible(Logarithmic([[1, 2], [3, 0]]), [1, 0], payments=True)
+    assert found.value == -np.inf
+    # 3 log(4/3) is what the second bidder loses by the first, log 4 the first by the second.
+    assert found.payments == pytest.approx([3 * np.log(4 / 3), np.log(4)])

@@ -35,8 +35,7 @@ SETTINGS = {
     "marginal values": mk.multi_unit(3, 3, 2, low=-1),
     "positions": mk.positions(3, [1, F(1, 3)], low=-1),
     "more positions than agents": mk.positions(2, [1, 0.5, 0.25, 0], low=-1),
-    # A seller who pays to be rid of its unit could use an absent buyer: costs are ≥ 0.
-    "double auction": mk.double_auction(2, 3, low=[-1, -1, 0, 0, 0]),
+    "double auction": mk.double_auction(2, 3, low=-1),
     "one seller": mk.double_auction(3, 1),
     "additive": mk.additive(3, 2, low=-1),
     "unit demand": mk.unit_demand(3, 3, low=-1),
@@ -479,3 +478,29 @@ def test_values_outside_the_box_and_of_any_size(size):
     assert found.value == pytest.approx(5 * size)
     assert found.payments == pytest.approx([size, size, 0])
     assert found.status is solvers.Status.OPTIMAL
+
+
+def test_rationals_beyond_what_floats_hold():
+    huge = F(10**400)
+    types = np.array([[huge, F(1)], [huge + 1, F(2)]], dtype=object)
+    for setting in (mk.additive(2, 2), mk.unit_demand(2, 2)):
+        best = mk.vcg(setting, types)
+        assert (best.status, best.gap) == ("optimal", 0)
+        assert best.value == best.bound > huge
+        assert solvers.check(best.certificate).exact
+    sale = mk.vcg(mk.double_auction(1, 1), np.array([huge + 1, huge], dtype=object))
+    assert (sale.value, sale.payments.tolist()) == (1, [huge, -huge - 1])
+
+
+def test_no_profiles_of_many_items():
+    setting = mk.single_minded(3, 10)
+    best = mk.vcg(setting, np.zeros((0, 3, 11)))
+    assert best.status == "optimal"
+    assert best.value.shape == best.bound.shape == (0,)
+    assert best.allocation.shape == (0, 3, 10)
+    assert best.payments.shape == (0, 3)
+
+
+def test_a_limit_that_is_no_number():
+    with pytest.raises(mk.errors.InputError, match="seconds = 'soon': expected a positive number"):
+        mk.optimum(mk.single_item(2), [1, 2], seconds="soon")

@@ -88,6 +88,8 @@ def test_linear_optimum_payments_and_certificate(levels, seed):
     assert (found.certificate.prices >= 0).all()
     assert lagrangian(values, found.certificate.prices, levels) == pytest.approx(found.bound)
     assert found.certificate.bound() == pytest.approx(found.bound)
+    assert solvers.check(found.certificate).holds
+    assert (found.payment_error <= 1e-9 * found.value).all()
     draws = found.lottery
     own = np.zeros(agents)
     for i, b, p in zip(draws.agents, draws.bundles, draws.probabilities, strict=True):
@@ -115,6 +117,8 @@ def test_integer_optimum_and_payments(levels, seed):
         rest = best_integer(np.delete(values, i, axis=0), levels)
         assert found.payments[i] == pytest.approx(rest - (sum(own) - own[i]), abs=1e-8)
     assert found.certificate.bound() >= found.value - 1e-9
+    # A tree over the listed bundles proves what the prices alone do not.
+    assert solvers.check(found.certificate).holds
 
 
 @pytest.mark.parametrize("levels", ["full", "printed"])
@@ -150,6 +154,9 @@ def test_exact_gap_is_zero(seed):
     assert isinstance(found.value, Fraction)
     assert found.value == found.bound == lagrangian(given, list(found.certificate.prices))
     assert all(isinstance(p, Fraction) and p >= 0 for p in found.payments)
+    checked = solvers.check(found.certificate)
+    assert checked.exact
+    assert (checked.value, checked.bound) == (found.value, found.value)
     assert float(found.value) == pytest.approx(full_lp(values), abs=1e-9)
     own = sum(
         given[(i, *b)] * p
@@ -327,3 +334,74 @@ def test_many_losers_and_their_payments():
     for i in found.certificate.without:
         proved = lagrangian(np.delete(values, i, axis=0), found.certificate.without[i])
         assert found.payments[i] == pytest.approx(proved - own.sum() + own[i], abs=1e-6)
+
+
+def test_rationals_of_very_different_sizes_and_of_ties_without_end():
+    rng = np.random.default_rng(0)
+    for sizes in ((1, 1e-9, 1e12), (1, 1, 1e12), (1e12, 1e-9, 1e-9), (1e-9, 1, 1e12)):
+        values = rng.integers(0, 3, (3, 3, 3, 3)) * np.array(sizes)[:, None, None, None]
+        found = solvers.qvcg(values, exact=True)
+        assert found.status == "optimal"
+        assert isinstance(found.value, Fraction)
+        assert found.value == found.bound
+    nothing = solvers.qvcg(np.zeros((2, 31, 31, 31)), exact=True)  # 29,791 bundles tie
+    assert (nothing.value, nothing.bound, nothing.status) == (0, 0, "optimal")
+
+
+def listed(values, levels):
+    """The integer optimum by going through the bidders, for every use of the three resources."""
+    quanta = values.shape[1] - 1
+    first = 1 if levels == "printed" else 0
+    some = [b for b in product(range(first, quanta + 1), repeat=3) if any(b)] + [(0, 0, 0)]
+    best = {(0, 0, 0): 0.0}
+    for own in values:
+        after = {}
+        for (used, worth), b in product(best.items(), some):
+            both = tuple(x + y for x, y in zip(used, b, strict=True))
+            if max(both) <= quanta:
+                after[both] = max(after.get(both, 0.0), worth + own[b])
+        best = after
+    return max(best.values())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_few_bidders_pay_what_the_others_lose(seed):
+    rng = np.random.default_rng(seed)
+    agents, quanta = 1 + seed % 3, 1 + seed % 2
+    levels = ("full", "printed")[seed // 6]
+    values = rng.random((agents, *(quanta + 1,) * 3))
+    found = solvers.qvcg(values, levels=levels, integer=True)
+    assert found.value == pytest.approx(listed(values, levels), rel=1e-9)
+    for i, bundle in enumerate(found.allocation.astype(int).tolist()):
+        others = found.value - values[(i, *bundle)]
+        alone = listed(np.delete(values, i, axis=0), levels)
+        assert found.payments[i] == pytest.approx(alone - others, abs=1e-9)
+
+
+def test_ceilings_that_are_too_low_are_refused():
+    class Low:
+        agents = quanta = 2
+        ceiling, peak = 1.0, (2, 2, 2)
+
+        def block(self, start, stop):
+            cubes = np.ones((stop - start, 3, 3, 3))
+            cubes[(slice(None), *self.peak)] = 3.0
+            return cubes
+
+        def ceilings(self):
+            return np.full(2, self.ceiling)
+
+        def corner(self, agent, reach):
+            return self.block(0, 1)[0][tuple(slice(r + 1) for r in reach)]
+
+        def sample(self, bundles):
+            return np.stack([self.block(0, 1)[0][tuple(bundles.T)]] * 2)
+
+    with pytest.raises(ValueError, match=re.escape("values.ceilings() of bidder 0 is 1.0")):
+        solvers.qvcg(Low())
+    high = Low()
+    high.ceiling = 3.0
+    assert solvers.qvcg(high).value == solvers.qvcg(high.block(0, 2)).value
+    high.sample = lambda bundles: np.ones((2, 3))
+    with pytest.raises(ValueError, match="a number for each bidder and bundle"):
+        solvers.qvcg(high)

@@ -198,3 +198,41 @@ def test_tables_that_were_changed_are_rejected():
         checked = solvers.check(changed)
         assert not checked.holds
         assert checked.reason
+
+
+def test_what_tolerances_hide_is_found_by_the_proof():
+    # HiGHS takes the bid for everything, which is worth 1e-9 less than the two that are best.
+    bids = [
+        (1, [0, 1, 2], 1.0), (0, [0], 1e-9), (1, [0, 1], 0.0), (1, [1], 0.0), (1, [0], 1e-9),
+        (0, [2], 1.0),
+    ]  # fmt: skip
+    found = solvers.winners(bids, bidders=2, items=3)
+    assert found.status == "optimal"
+    assert found.value == 1 + 1e-9
+    assert found.allocation.tolist() == [0, 0, 0, 0, 1, 1]
+    assert solvers.check(found.certificate).holds
+
+
+def test_rounding_makes_no_payment_negative_or_dearer_than_the_bundle():
+    v = [[0.9, 0, 0], [0, 0, 0.4], [0, 0.7, 0]]
+    paid = vcg.packages(v).payments
+    assert (paid >= 0).all()
+    assert paid == pytest.approx([0, 0, 0], abs=1e-12)
+    rng = np.random.default_rng(0)
+    values = rng.random((500, 4, 7)) * 10.0 ** rng.integers(-9, 12, (500, 4, 1))
+    found = vcg.packages(values)
+    held = (found.allocation * (1 << np.arange(3))).sum(axis=-1)
+    worth = np.take_along_axis(values, np.maximum(held - 1, 0)[..., None], axis=-1)[..., 0]
+    assert (found.payments >= 0).all()
+    assert (found.payments <= np.where(held > 0, worth, 0)).all()
+
+
+def test_a_limit_before_any_point_leaves_a_value_and_a_bound():
+    taken = bids("regions", 60, 400, 0)
+    found = solvers.winners(taken, seconds=1e-9)
+    assert found.status == "feasible"
+    assert found.value == 0
+    assert found.allocation.tolist() == [0] * len(taken)
+    assert solvers.winners(taken, seconds=5).value <= found.bound < np.inf
+    assert 0 < found.gap <= 1
+    assert any("limit" in note.lower() for note in found.notes)

@@ -35,9 +35,9 @@ def version() -> str:
 
 
 def digest_of(entry: Entry) -> str:
-    """The SHA-256 of the file that declares an entry: its catalogue file, or where `make` is."""
+    """The SHA-256 of what declares an entry (see `sources`), or of the file where `make` is."""
     try:
-        return sources.digest(sources.file_of(entry))
+        return sources.entry_digest(entry)
     except InputError:  # not the catalogue's
         with suppress(OSError, TypeError):
             return sources.digest(Path(inspect.getfile(inspect.unwrap(entry.make))))

@@ -58,12 +58,11 @@ WORDS = {"refuted": "bold red", "proved": "green", "unrefuted": "blue", "unknown
 
 def claims(audit: Audit) -> Table:
     """Each claim, its verdict, and the evidence in a line."""
-    table = Table("claim", "where", "verdict", "evidence", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
+    table = Table("claim", "verdict", "evidence", box=None, pad_edge=False)
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for claim in audit.claims:
         table.add_row(
             Text(claim.claim),
-            Text(claim.where),
             Text(claim.status, style=WORDS.get(claim.status, "magenta")),
             Text(claim.evidence),
         )

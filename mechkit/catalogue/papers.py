@@ -4,9 +4,9 @@ The double Dutch auction with unit clock step: B_i is the clock price at which t
 buyer accepts, S_i that of the i-th lowest seller, K the number of i with B_i ≥ S_i. The sides take
 turns, one acceptance each, buyers first. If there is a buyer K+1 with B_{K+1} ≥ S_K, it sets the
 price and does not trade; otherwise the buyers' clock falls until it meets S_K. So K pairs trade at
-max(B_{K+1}, S_K). McAfee's auction is printed without a rule for the case that no K+1st pair
-exists; read here as a reduction. The modified second bid sells to station n if b_n > ρ · the best
-other bid, at that price, and otherwise to the brand bidder at its contract bid.
+max(B_{K+1}, S_K). The modified second bid sells to station n if b_n > ρ · the best other bid, at
+that price, and otherwise to the brand bidder at its contract bid. The rules of local markets at
+roadside units are those of `mechkit.papers.aigc`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from functools import partial
 
 import numpy as np
 
-from mechkit.book import Sides, market, order, ranks
+from mechkit.book import Sides, market, ranks
 from mechkit.catalogue.entry import Entry
 from mechkit.catalogue.parts import entry
 from mechkit.catalogue.trade import MARKET
 from mechkit.constructors import double_auction, single_item
 from mechkit.mechanism import Mechanism
+from mechkit.papers.aigc.mechanism import cost_as_reserve, mcafee_as_printed
 from mechkit.settings import Array
 
 LOWEST, HIGHEST = 1, 100
@@ -42,28 +43,6 @@ def double_dutch(values: Array, costs: Array) -> Sides:
         np.take_along_axis(buys_at, k, axis=-1), np.take_along_axis(sells_at, k, axis=-1)
     )
     return ranks(-values) < k, ranks(costs) < k, price, price
-
-
-def mcafee_as_printed(values: Array, costs: Array) -> Sides:
-    """The price between the K+1st pair serves if exactly K on each side accept it."""
-    book = order(values, costs)
-    k, pairs = book.k, min(values.shape[-1], costs.shape[-1])
-    price = (book.bid(k + 1) + book.ask(k + 1)) / 2
-    accepted = [side.sum(axis=-1, keepdims=True) == k for side in (values >= price, costs <= price)]
-    fits = accepted[0] & accepted[1] & (k < pairs)
-    return (
-        *book.first(np.where(fits, k, k - 1)),
-        np.where(fits, price, book.bid(k)),
-        np.where(fits, price, book.ask(k)),
-    )
-
-
-def cost_as_reserve(values: Array, costs: Array) -> Sides:
-    """One machine: the highest bid wins if it meets the machine's reported cost, and the seller is
-    paid what the buyer pays, the greater of the second bid and the cost."""
-    book = order(values, costs)
-    price = np.maximum(book.bid(np.full_like(book.k, 2)), costs)
-    return *book.first(book.k), price, price
 
 
 def best_of_the_others(bids: Array) -> Array:

@@ -118,6 +118,8 @@ def of_wants(known: np.ndarray | None) -> Solve:
         batch = worth.shape[:-1]
         rows = worth.reshape(-1, worth.shape[-1])
         wants = np.broadcast_to(wanted, (*worth.shape, wanted.shape[-1]))
+        if not len(rows):
+            return nobody(worth, wants, payments)
         one_by_one = [
             _bids(row, own, payments, deadline)
             for row, own in zip(rows, wants.reshape(len(rows), *wants.shape[-2:]), strict=True)
@@ -139,6 +141,21 @@ def _bids(worth: np.ndarray, wanted: np.ndarray, payments: bool, deadline: Any) 
     return replace(found, allocation=np.asarray(wanted * found.allocation[:, None], dtype=np.int64))
 
 
+def nobody(worth: np.ndarray, wants: np.ndarray, payments: bool) -> Optimum:
+    """No profiles at all."""
+    import solvers
+
+    none = np.zeros(worth.shape[:-1])
+    return solvers.Optimum(
+        value=none,
+        bound=none,
+        status=solvers.Status.OPTIMAL,
+        allocation=np.zeros(wants.shape, dtype=np.int64),
+        payments=np.zeros(worth.shape) if payments else None,
+        certificate=(),
+    )
+
+
 def stacked(found: list[Optimum], batch: tuple[int, ...]) -> Optimum:
     """Profiles that were solved one at a time as one record: a tuple of certificates, the status
     of the one that fared worst, and no allocation or payments unless all have them."""
@@ -157,6 +174,7 @@ def stacked(found: list[Optimum], batch: tuple[int, ...]) -> Optimum:
         status=max((one.status for one in found), key=order.index, default=order[0]),
         allocation=together("allocation"),
         payments=together("payments"),
+        payment_error=together("payment_error"),
         certificate=tuple(one.certificate for one in found),
         method=", ".join(dict.fromkeys(one.method for one in found)),
         seconds=sum(one.seconds for one in found),

@@ -23,6 +23,7 @@ from mechkit.prove import symmetry
 from mechkit.prove.attempt import Attempt, Checked, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import sizes
 from mechkit.prove.problem import Problem, problems
+from mechkit.verdict import seconds_text
 from mechkit.views import Case
 from proofs import checker, exact, paths, smt
 from proofs.evaluation import evaluate
@@ -98,7 +99,7 @@ def _solved(
     for problem in todo:
         left = deadline - time.monotonic()
         if left <= 0:
-            return GaveUp(f"the time limit of {seconds:g} s is reached")
+            return GaveUp(f"the time limit of {seconds_text(seconds)} is reached")
         # What was too large to write out for one agent is too large for the next.
         answer: tuple[dict[str, Any], list[str]] | Found | GaveUp = GaveUp(why)
         if not why:
