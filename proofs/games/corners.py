@@ -22,7 +22,7 @@ import sympy as sp
 from proofs.games.equations import Solution, solved
 from proofs.games.forms import factored
 from proofs.games.limits import Clock
-from proofs.games.signs import NONNEGATIVE, POSITIVE, Domain, decide, empty, signs
+from proofs.games.signs import NONNEGATIVE, POSITIVE, Domain, empty, proved, signs
 
 MOST_ACTIVE_SETS = 256
 
@@ -260,9 +260,9 @@ def settled(condition: sp.Expr, domain: Domain) -> sp.Expr | bool:
             continue
         left *= -1 if known == frozenset({-1}) else factor
     left = sp.expand(left)
-    if decide(left, NONNEGATIVE, domain).holds:
+    if proved(left, NONNEGATIVE, domain):
         return True
-    if decide(left, frozenset({-1}), domain).holds:
+    if proved(left, frozenset({-1}), domain):
         return False
     return left
 
@@ -288,7 +288,7 @@ def irredundant(conditions: Sequence[sp.Expr], domain: Domain) -> tuple[sp.Expr,
     kept = list(conditions)
     for condition in list(conditions):
         others = [c for c in kept if c is not condition]
-        if others and decide(condition, NONNEGATIVE, domain.where(*others)).holds:
+        if others and proved(condition, NONNEGATIVE, domain.where(*others)):
             kept = others
     return tuple(kept)
 

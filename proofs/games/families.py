@@ -35,7 +35,7 @@ from proofs.games.signs import (
     POSITIVE,
     Domain,
     Range,
-    decide,
+    proved,
     signs,
 )
 from proofs.games.sums import member, summed, term
@@ -174,16 +174,16 @@ def stays(
     inside = arbitrary.domain.where(*allowed)
     for piece in (whole, less):
         second = sp.factor(sp.together(-sp.diff(piece, x, 2)))
-        if not decide(second, NONNEGATIVE, arbitrary.domain).holds:
+        if not proved(second, NONNEGATIVE, arbitrary.domain):
             return False
     if sp.simplify((whole - less).subs(there)) != 0:
         return False
     rising = signs(sp.diff(kink, x).subs(there), inside)
     gap = sp.factor(sp.together(sp.diff(whole - less, x).subs(there)))
     if rising == NEGATIVE:
-        return bool(decide(gap, NONNEGATIVE, inside).holds)
+        return bool(proved(gap, NONNEGATIVE, inside))
     if rising == POSITIVE:
-        return bool(decide(gap, NONPOSITIVE, inside).holds)
+        return bool(proved(gap, NONPOSITIVE, inside))
     return False
 
 

@@ -27,7 +27,7 @@ from proofs.games.corners import (
 )
 from proofs.games.equations import solved
 from proofs.games.limits import Clock
-from proofs.games.signs import NEGATIVE, NONNEGATIVE, POSITIVE, Domain, decide, empty, signs
+from proofs.games.signs import NEGATIVE, NONNEGATIVE, POSITIVE, Domain, empty, proved, signs
 from proofs.games.solution import Fact
 
 
@@ -228,7 +228,7 @@ def _falls(
             left.problem.utility.subs(x, place) - right.problem.utility.subs(x, place)
         )
         gap = sp.diff(left.problem.utility - right.problem.utility, x).subs(x, place)
-        if jump != 0 or not decide(sp.factor(sp.together(gap)), NONNEGATIVE, inside).holds:
+        if jump != 0 or not proved(sp.factor(sp.together(gap)), NONNEGATIVE, inside):
             return False
     return met
 
@@ -316,6 +316,5 @@ def _covers(alternative: sp.Basic, others: Sequence[sp.Basic], inside: Domain) -
     """Whenever one of the others holds, the alternative does."""
     gap = alternative.gts - alternative.lts
     return all(
-        other is alternative or decide(gap, NONNEGATIVE, inside.where(other)).holds
-        for other in others
+        other is alternative or proved(gap, NONNEGATIVE, inside.where(other)) for other in others
     )

@@ -16,8 +16,10 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from itertools import product
+from math import exp, log, prod
 from typing import Any
 
 import sympy as sp
@@ -35,7 +37,7 @@ NONNEGATIVE: Signs = frozenset({0, 1})
 NONPOSITIVE: Signs = frozenset({-1, 0})
 _ZERO: Signs = frozenset({0})
 _TRIES = 60
-_MILLISECONDS = 2000
+_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,23 @@ def decide(expression: sp.Expr, wanted: Signs, domain: Domain, *, seed: int = 0)
     if signs(expression, domain) <= wanted:
         return Verdict(True, "the signs of its factors under the assumptions")
     for point in points(domain, [expression], seed=seed):
-        found = sign_at(expression, point)
-        if found is not None and found not in wanted:
-            return Verdict(False, "a point of the domain", point)
+        if likely_sign(expression, point) not in wanted:
+            found = sign_at(expression, point)
+            if found is not None and found not in wanted:
+                return Verdict(False, "a point of the domain", point)
     if _unsatisfiable(expression, ANY - wanted, domain):
         return Verdict(True, "Z3, real arithmetic")
     return Verdict(None, "neither proved nor refuted at any point that was tried")
+
+
+def proved(expression: sp.Expr, wanted: Signs, domain: Domain) -> bool:
+    """As `decide`, where nothing is made of a refutation or where it is."""
+    if signs(expression, domain) <= wanted:
+        return True
+    for point in points(domain, [expression], tries=12):
+        if likely_sign(expression, point) not in wanted:
+            return False
+    return _unsatisfiable(expression, ANY - wanted, domain)
 
 
 def empty(domain: Domain, *, seed: int = 0) -> Verdict:
@@ -321,7 +334,8 @@ def _everywhere(
     """The relation holds at a point, for every member if it is about one."""
     about = [s for s in sizes if relation.has(s)]
     return all(
-        sign_at(relation, point | dict(zip(about, members, strict=True))) in allowed
+        likely_sign(relation, point | dict(zip(about, map(sp.Integer, members), strict=True)))
+        in allowed
         for members in product(*(range(1, sizes[s] + 1) for s in about))
     )
 
@@ -372,28 +386,93 @@ def _inside(value: sp.Rational, span: Range, symbol: sp.Symbol) -> bool:
     return bool(span.low < value) and bool(value < span.high)
 
 
-def value_at(expression: sp.Expr, point: Mapping[sp.Basic, Any]) -> sp.Expr:
-    """The value of an expression at a point; sums over members are written out."""
+def sign_at(expression: sp.Expr, point: Mapping[sp.Basic, Any]) -> int | None:
+    """The sign at a point, exact or from 30 digits; None where it has none or they do not tell."""
+    try:
+        exact = rational(expression, point)
+        return (exact > 0) - (exact < 0)
+    except (_Irrational, ZeroDivisionError):
+        pass
     numbers = {s: v for s, v in point.items() if isinstance(s, sp.Symbol)}
     value = expression.subs(numbers)
     if value.has(sp.Sum, sp.Indexed):
         value = value.doit().subs({s: v for s, v in point.items() if s not in numbers})
-    return value
-
-
-def sign_at(expression: sp.Expr, point: Mapping[sp.Basic, Any]) -> int | None:
-    """The sign at a point; None where it has none or 30 digits do not tell it."""
-    value = value_at(expression, point)
-    if value.is_Rational:
-        return int(sp.sign(value))
     if value is sp.oo or value is -sp.oo:
         return 1 if value is sp.oo else -1
     value = value.evalf(30)
-    if not value.is_Float:
-        return None
-    if abs(value) < sp.Float("1e-15"):
-        return None
+    if not value.is_Float or abs(value) < sp.Float("1e-15"):
+        return 0 if value.is_zero else None
     return 1 if value > 0 else -1
+
+
+def likely_sign(expression: sp.Expr, point: Mapping[sp.Basic, Any]) -> int | None:
+    """The sign at a point, in floats where they are far enough from zero to tell it."""
+    try:
+        value, scale = _rough(expression, point)
+    except (_Irrational, ZeroDivisionError, ValueError, OverflowError):
+        return sign_at(expression, point)
+    if abs(value) <= 1e-9 * scale:
+        return sign_at(expression, point)
+    return 1 if value > 0 else -1
+
+
+def _rough(expression: sp.Expr, point: Mapping[sp.Basic, Any]) -> tuple[float, float]:
+    """A float and the size of what it is the sum of; raises _Irrational for unknown functions."""
+    if isinstance(expression, sp.Add):
+        terms = [_rough(e, point) for e in expression.args]
+        return sum(v for v, _ in terms), sum(s for _, s in terms)
+    if isinstance(expression, sp.Mul):
+        factors = [_rough(e, point) for e in expression.args]
+        return prod(v for v, _ in factors), prod(s for _, s in factors)
+    if isinstance(expression, sp.Pow) and expression.exp.is_Rational:
+        base, scale = _rough(expression.base, point)
+        power = float(expression.exp)
+        if base < 0 and not expression.exp.is_Integer:
+            raise ValueError
+        value = base ** (int(power) if expression.exp.is_Integer else power)
+        return value, abs(value) * max(scale / abs(base), 1.0) ** abs(power) if base else 0.0
+    if isinstance(expression, sp.log):
+        value = log(_rough(expression.args[0], point)[0])
+        return value, max(abs(value), 1.0)
+    if isinstance(expression, sp.exp):
+        value = exp(_rough(expression.args[0], point)[0])
+        return value, value
+    value = float(rational(expression, point))
+    return value, abs(value)
+
+
+class _Irrational(Exception):
+    """An expression that is no rational function of rationals."""
+
+
+def rational(expression: sp.Expr, point: Mapping[sp.Basic, Any]) -> Fraction:
+    """The exact value of a rational function, sums over members written out."""
+    if expression.is_Rational:
+        return Fraction(int(expression.p), int(expression.q))
+    if isinstance(expression, sp.Symbol | sp.Indexed) and expression in point:
+        value = point[expression]
+        return Fraction(int(value.p), int(value.q))
+    if isinstance(expression, sp.Add):
+        return sum((rational(e, point) for e in expression.args), Fraction(0))
+    if isinstance(expression, sp.Mul):
+        return prod((rational(e, point) for e in expression.args), start=Fraction(1))
+    if isinstance(expression, sp.Pow) and expression.exp.is_Integer:
+        return rational(expression.base, point) ** int(expression.exp)
+    if isinstance(expression, sp.Indexed):
+        (index,) = expression.indices
+        at = sp.Integer(int(rational(index, point)))
+        if expression.base[at] in point:
+            return rational(expression.base[at], point)
+    if isinstance(expression, sp.Sum) and len(expression.limits) == 1:
+        index, low, high = expression.limits[0]
+        members = range(int(rational(low, point)), int(rational(high, point)) + 1)
+        inside = dict(point)
+        total = Fraction(0)
+        for number in members:
+            inside[index] = sp.Integer(number)
+            total += rational(expression.function, inside)
+        return total
+    raise _Irrational
 
 
 def _pairs(relation: Relational | sp.Expr) -> list[tuple[sp.Expr, Signs]]:
