@@ -15,6 +15,7 @@ from proofs.games.solution import (
     Status,
     Step,
     Values,
+    written_out,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "Values",
     "derive",
     "expanded",
+    "written_out",
 ]

@@ -201,7 +201,8 @@ def _candidate(
     }
     conditions: list[sp.Expr] = list(solution.real_if)
     for problem, active in zip(problems, chosen, strict=True):
-        conditions += [side.slack.subs(decisions) for side in problem.sides if side not in active]
+        inactive = [side for side in problem.sides if side not in active]
+        conditions += [problem.closed(side.slack).subs(decisions) for side in inactive]
         conditions += [
             problem.closed(multiplier).subs(decisions)
             for side, multiplier in _multipliers(problem, active)
