@@ -19,10 +19,12 @@ from itertools import combinations, product
 
 import sympy as sp
 
+from proofs.games.domains import Domain
 from proofs.games.equations import Solution, solved
+from proofs.games.factors import NONNEGATIVE, POSITIVE
 from proofs.games.forms import factored
 from proofs.games.limits import Clock
-from proofs.games.signs import NONNEGATIVE, POSITIVE, Domain, empty, proved, signs
+from proofs.games.signs import empty, proved, signs
 
 MOST_ACTIVE_SETS = 256
 

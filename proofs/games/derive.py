@@ -25,9 +25,10 @@ from proofs.games.inner import Inner, decided, inner
 from proofs.games.limits import Clock, TimeIsUp, time_limit
 from proofs.games.signs import empty
 from proofs.games.solution import Equilibrium, Status
-from proofs.games.stages import Regime, Trail, branch, stage_reply
+from proofs.games.stages import Trail, branch, stage_reply
 from proofs.games.sums import put
 from proofs.games.unbounded import NoEquilibrium
+from proofs.games.views import Regime
 
 
 def derive(game: Game, *, draws: int = 500, seed: int = 0, seconds: float = 60.0) -> Equilibrium:

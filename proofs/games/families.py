@@ -25,19 +25,12 @@ from proofs.games.corners import (
     settled,
     settled_all,
 )
+from proofs.games.domains import Domain, Range
 from proofs.games.equations import solved
+from proofs.games.factors import NEGATIVE, NONNEGATIVE, NONPOSITIVE, POSITIVE
 from proofs.games.forms import neat
 from proofs.games.limits import Clock
-from proofs.games.signs import (
-    NEGATIVE,
-    NONNEGATIVE,
-    NONPOSITIVE,
-    POSITIVE,
-    Domain,
-    Range,
-    proved,
-    signs,
-)
+from proofs.games.signs import proved, signs
 from proofs.games.sums import member, summed, term
 
 

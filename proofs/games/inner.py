@@ -14,8 +14,8 @@ from typing import Any
 import sympy as sp
 
 from proofs.games.corners import Side
+from proofs.games.domains import Domain, Range
 from proofs.games.game import Decision, Family, Game, Mover
-from proofs.games.signs import Domain, Range
 from proofs.games.sums import canonical, member, named, summed
 
 

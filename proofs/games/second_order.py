@@ -14,7 +14,9 @@ from itertools import combinations
 
 import sympy as sp
 
-from proofs.games.signs import NONNEGATIVE, POSITIVE, Domain, Verdict, decide
+from proofs.games.domains import Domain
+from proofs.games.factors import NONNEGATIVE, POSITIVE
+from proofs.games.signs import Verdict, decide
 from proofs.games.solution import Fact
 from proofs.games.sums import named
 

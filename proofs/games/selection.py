@@ -25,9 +25,11 @@ from proofs.games.corners import (
     settled,
     settled_all,
 )
+from proofs.games.domains import Domain
 from proofs.games.equations import solved
+from proofs.games.factors import NEGATIVE, NONNEGATIVE, POSITIVE
 from proofs.games.limits import Clock
-from proofs.games.signs import NEGATIVE, NONNEGATIVE, POSITIVE, Domain, empty, proved, signs
+from proofs.games.signs import empty, proved, signs
 from proofs.games.solution import Fact
 
 

@@ -8,7 +8,7 @@ them) the first order conditions decide; one mover with several regimes chooses 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import sympy as sp
@@ -19,42 +19,20 @@ from proofs.games.corners import (
     Candidates,
     NoClosedForm,
     Problem,
-    Side,
     candidates,
     interior_empty,
     irredundant,
-    relation,
 )
+from proofs.games.domains import Domain
 from proofs.games.families import Members, covering, differ, family_reply, stays
-from proofs.games.forms import neat
 from proofs.games.game import Family, Mover, Player
-from proofs.games.inner import Inner, decided, sides
+from proofs.games.inner import Inner, decided
 from proofs.games.limits import Clock
 from proofs.games.second_order import concave
 from proofs.games.selection import Piece, concave_in_all, selected
-from proofs.games.signs import Domain, Range
 from proofs.games.solution import Branch, Fact, Reply, Step
-from proofs.games.sums import apart, put, sums_over, term, without
 from proofs.games.unbounded import ends
-
-
-@dataclass(frozen=True)
-class Regime:
-    """Decisions of this and later stages where `conditions`, on earlier ones, are nonnegative.
-
-    when: a condition that is no conjunction of inequalities, or true. members: of the family whose
-    members must all be inside their bounds here, so that the conditions are for every member.
-    """
-
-    name: str
-    conditions: tuple[sp.Expr, ...]
-    decisions: dict[sp.Basic, sp.Expr]
-    when: Boolean = sp.true
-    members: Members | None = None
-
-    @property
-    def formula(self) -> Boolean:
-        return sp.And(self.when, *(relation(c) for c in self.conditions))
+from proofs.games.views import Regime, View, put_all, view, with_rests
 
 
 @dataclass
@@ -64,20 +42,6 @@ class Trail:
     replies: list[Reply] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class View:
-    """What a mover faces in one regime of later replies.
-
-    conditions: of the regime, in the mover's own terms. rests: see `sums.apart`. fewer: the
-    utility when a member of the regime's family has dropped out.
-    """
-
-    problem: Problem
-    conditions: tuple[sp.Expr, ...]
-    rests: dict[sp.Basic, sp.Sum]
-    fewer: sp.Expr | None
 
 
 def stage_reply(
@@ -97,7 +61,7 @@ def stage_reply(
     everyone = domain
     for mover in movers:
         everyone = decided(mover, at, everyone)
-    views = [[_view(mover, at, regime, movers) for mover in movers] for regime in later]
+    views = [[view(mover, at, regime, movers) for mover in movers] for regime in later]
     facts: list[Fact] = []
     answer: list[Regime] = []
     shown: Branch | None = None
@@ -112,7 +76,7 @@ def stage_reply(
             Regime(
                 name,
                 reply.conditions,
-                {**reply.decisions, **_put_all(later[0].decisions, reply.decisions, at)},
+                {**reply.decisions, **put_all(later[0].decisions, reply.decisions, at)},
                 members=members if reply.conditions else None,
             )
         ]
@@ -153,17 +117,17 @@ def _alike(
     together: list[Candidates] = []
     extra: list[tuple[sp.Expr, ...]] = []
     for regime, seen in zip(later, views, strict=True):
-        found = candidates([view.problem for view in seen], domain, clock)
+        found = candidates([each.problem for each in seen], domain, clock)
         together.append(found)
         needed: tuple[sp.Expr, ...] = ()
         where = f" in the regime {regime.name!r}" if len(later) > 1 else ""
-        for view in seen:
-            shape = _shape(at, view, everyone, domain, facts, trail, clock, where)
-            pieces[view.problem.player].append(
+        for each in seen:
+            shape = _shape(at, each, everyone, domain, facts, trail, clock, where)
+            pieces[each.problem.player].append(
                 replace(shape, found=found.found, exhaustive=found.complete or shape.exhaustive)
             )
             if regime.members is not None:
-                needed += _kept_whole(view, regime.members, everyone, facts, clock)
+                needed += _kept_whole(each, regime.members, everyone, facts, clock)
         extra.append(needed)
     answer: list[Regime] = []
     if len(movers) == 1 and isinstance(movers[0], Player):
@@ -197,7 +161,7 @@ def _kept_whole(
 ) -> tuple[sp.Expr, ...]:
     """What ensures that a mover does not want to drive members of a family to their bounds."""
     problem = view.problem
-    inside = _with_rests(everyone, view)
+    inside = with_rests(everyone, view)
     statement = f"{problem.player} does not gain by driving members of {members.problem.player} out"
     if view.fewer is not None and stays(
         problem, view.conditions, members, view.fewer, inside, clock
@@ -228,17 +192,12 @@ def _shape(
 ) -> Piece:
     """Second order conditions and boundedness of one mover's problem."""
     problem = view.problem
-    inside = _with_rests(everyone, view).where(*view.conditions)
+    inside = with_rests(everyone, view).where(*view.conditions)
     trail.steps.append(_posed(at, problem, where))
     limits = tuple(ends(problem, inside, clock))
     fact, strict = concave(problem.player, problem.utility, problem.variables, inside)
     facts.append(_outward(at, replace(fact, statement=fact.statement + where)))
     return Piece(problem, view.conditions, (), bool(fact.holds), strict, limits)
-
-
-def _with_rests(domain: Domain, view: View) -> Domain:
-    low = {True: sp.S.Zero, None: -sp.oo, False: -sp.oo}
-    return domain.adding({R: Range(low[R.is_nonnegative], closed=True) for R in view.rests})
 
 
 def _differ(mover: Mover, view: View, at: Inner) -> bool:
@@ -249,67 +208,13 @@ def _own(movers: Sequence[Mover], at: Inner) -> set[sp.Basic]:
     return {at.inward(d.symbol) for mover in movers for d in mover.decisions}
 
 
-def _view(mover: Mover, at: Inner, regime: Regime, movers: Sequence[Mover]) -> View:
-    def later_in(expression: sp.Expr) -> sp.Expr:
-        return put(expression, regime.decisions, at.indices)
-
-    variables = tuple(at.inward(d.symbol) for d in mover.decisions)
-    utility = at.inward(mover.utility)
-    slacks = [replace(side, slack=later_in(side.slack)) for side in sides(mover, at)]
-    texts = [later_in(utility), *(side.slack for side in slacks), *regime.conditions]
-    fewer = None
-    if regime.members is not None:
-        texts.append(_fewer(utility, regime, at))
-    rests: dict[sp.Basic, sp.Sum] = {}
-    closing: dict[sp.Basic, sp.Expr] = {}
-    if isinstance(mover, Family):
-        index, size = at.index(mover), at.size(mover)
-        texts, rests = apart(texts, variables, index)
-        closing = {rest: (size - 1) * term(total, index) for rest, total in rests.items()}
-    for other in movers:
-        if other is not mover and isinstance(other, Family):
-            theirs = [at.inward(d.symbol) for d in other.decisions]
-            for total in sums_over(texts, theirs):
-                closing[total] = at.size(other) * term(total, at.index(other))
-    if regime.members is not None:
-        fewer = texts.pop()
-    conditions = tuple(texts[1 + len(slacks) :])
-    named = [
-        replace(side, slack=slack)
-        for side, slack in zip(slacks, texts[1 : 1 + len(slacks)], strict=True)
-    ]
-    edges = [
-        Side(f"the edge of {regime.name!r}", c, edge=True, for_all=regime.members is not None)
-        for c in conditions
-    ]
-    problem = Problem(mover.name, texts[0], variables, (*named, *edges), tuple(closing.items()))
-    return View(problem, conditions, rests, fewer)
-
-
-def _fewer(utility: sp.Expr, regime: Regime, at: Inner) -> sp.Expr:
-    """The utility when the member `index` of the regime's family has dropped out."""
-    members = regime.members
-    assert members is not None
-    dropped = {
-        total: without(put(total, regime.decisions, at.indices), members.size, members.index)
-        for total in sums_over([utility], members.problem.variables)
-    }
-    return put(utility.xreplace(dropped), regime.decisions, at.indices)
-
-
-def _put_all(
-    values: Mapping[sp.Basic, sp.Expr], decisions: Mapping[sp.Basic, sp.Expr], at: Inner
-) -> dict[sp.Basic, sp.Expr]:
-    return {x: neat(put(value, decisions, at.indices)) for x, value in values.items()}
-
-
 def _continued(candidate: Candidate, regime: Regime, when: Boolean, at: Inner) -> Regime:
     """Decisions of the stage, and those of later stages at them."""
     corners = [name for name in (candidate.name, regime.name) if name not in ("", "interior")]
     return Regime(
         ", ".join(corners) or "interior",
         candidate.conditions,
-        {**candidate.decisions, **_put_all(regime.decisions, candidate.decisions, at)},
+        {**candidate.decisions, **put_all(regime.decisions, candidate.decisions, at)},
         when,
     )
 

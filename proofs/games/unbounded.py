@@ -10,8 +10,10 @@ from __future__ import annotations
 import sympy as sp
 
 from proofs.games.corners import Problem
+from proofs.games.domains import Domain
+from proofs.games.factors import POSITIVE
 from proofs.games.limits import Clock
-from proofs.games.signs import POSITIVE, Domain, signs
+from proofs.games.signs import signs
 
 
 class NoEquilibrium(Exception):
