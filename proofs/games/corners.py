@@ -84,8 +84,14 @@ class Candidates:
     complete: bool
 
 
-def candidates(problems: Sequence[Problem], domain: Domain, clock: Clock) -> Candidates:
-    """The points that meet every player's first order conditions, by active set."""
+def candidates(
+    problems: Sequence[Problem], domain: Domain, clock: Clock, *, strict: bool = False
+) -> Candidates:
+    """The points that meet every player's first order conditions, by active set.
+
+    strict: there is one player, with a strictly concave utility, so that one solution of an active
+    set's equations is all of them.
+    """
     alone = len(problems) == 1 and not problems[0].closing
     choices = [list(_active_sets(problem, edges=alone)) for problem in problems]
     count = 1
@@ -98,7 +104,7 @@ def candidates(problems: Sequence[Problem], domain: Domain, clock: Clock) -> Can
     found: list[Candidate] = []
     complete = True
     for chosen in product(*choices):
-        some, all_found = _at(problems, chosen, domain, clock)
+        some, all_found = _at(problems, chosen, domain, clock, strict)
         complete &= all_found
         found += some
     return Candidates(tuple(found), complete)
@@ -125,6 +131,7 @@ def _at(
     chosen: Sequence[tuple[Side, ...]],
     domain: Domain,
     clock: Clock,
+    strict: bool,
 ) -> tuple[list[Candidate], bool]:
     """Candidates at which exactly the chosen sides are held at zero."""
     complete = True
@@ -157,7 +164,7 @@ def _at(
                 f"the first order conditions for {', '.join(map(str, unknowns))} leave a "
                 "continuum of solutions"
             )
-        complete &= answer.complete
+        complete &= answer.complete or (strict and len(answer.found) == 1)
         for solution in answer.found:
             candidate = _candidate(problems, chosen, fixed, solution, domain)
             if candidate is not None:

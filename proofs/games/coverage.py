@@ -16,7 +16,7 @@ import sympy as sp
 from sympy.logic.boolalg import Boolean
 
 from proofs.games.domains import Domain
-from proofs.games.points import holds_at, points
+from proofs.games.points import TRIES, holds_at, points
 from proofs.games.signs import Verdict, empty
 
 _MOST_WAYS = 48
@@ -29,10 +29,10 @@ def covered(
     if any(not conditions and when is sp.true for conditions, when in branches):
         return Verdict(True, "one branch has no condition")
     about = [c for conditions, _ in branches for c in conditions]
-    for point in points(domain, about, seed=seed):
+    simple = all(when is sp.true for _, when in branches)
+    for point in points(domain, about, seed=seed, tries=TRIES if simple else 12):
         if all(_outside(conditions, when, point, domain) for conditions, when in branches):
             return Verdict(False, "a point in no branch", point)
-    simple = all(when is sp.true for _, when in branches)
     if simple and prod(len(conditions) for conditions, _ in branches) <= _MOST_WAYS:
         indexed = any(c.has(s) for c in about for s in _indices(domain))
         ways = product(*(conditions for conditions, _ in branches))

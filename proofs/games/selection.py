@@ -37,14 +37,15 @@ from proofs.games.solution import Fact
 class Piece:
     """The player's problem in one regime (`conditions` nonnegative) and what solves it there.
 
-    exhaustive: all points that meet the first order conditions are known, or the utility is
-    concave here. ends: what it tends to where a decision is unbounded (see `unbounded`).
+    strict: strictly concave. exhaustive: all points that meet the first order conditions are known.
+    ends: what it tends to where a decision is unbounded (see `unbounded`).
     """
 
     problem: Problem
     conditions: tuple[sp.Expr, ...]
     found: tuple[Candidate, ...]
     concave: bool
+    strict: bool
     exhaustive: bool
     ends: tuple[sp.Expr | None, ...]
 
