@@ -81,15 +81,26 @@ def _derived(game: Game, clock: Clock, *, draws: int, seed: int) -> Equilibrium:
         None,
         reason,
     )
-    return _checked(found, draws=draws, seed=seed) if branches else found
+    return _checked(found, trail.partial, draws=draws, seed=seed) if branches else found
 
 
-def _checked(found: Equilibrium, *, draws: int, seed: int) -> Equilibrium:
+def _checked(found: Equilibrium, partial: bool, *, draws: int, seed: int) -> Equilibrium:
+    """With the verdict of the numerical check; partial: the branches need not cover everything."""
     from proofs.games.check import check
 
-    verdict = check(found.game, found, draws=draws, seed=seed)
-    status = Status.CHECKED if verdict.holds else Status.REJECTED
-    return replace(found, status=status, check=verdict)
+    verdict = check(found.game, found, draws=draws, seed=seed, partial=partial)
+    reached = [branch for branch in found.branches if verdict.branches.get(branch.name)]
+    if not verdict.holds:
+        return replace(found, status=Status.REJECTED, check=verdict)
+    if not reached:
+        reason = "no draw of the parameters fell into a branch, so that none could be checked"
+        return replace(found, status=Status.NUMERICAL, branches=(), check=verdict, reason=reason)
+    missed = tuple(
+        Fact(f"the branch {branch.name!r} is right", None, "no draw of the check fell into it")
+        for branch in found.branches
+        if branch not in reached
+    )
+    return replace(found, status=Status.CHECKED, check=verdict, facts=(*found.facts, *missed))
 
 
 def _backwards(at: Inner, trail: Trail, clock: Clock) -> list[Regime]:

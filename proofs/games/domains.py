@@ -10,6 +10,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from proofs.games.factors import NEGATIVE, NONNEGATIVE, POSITIVE, ZERO, Signs, signs_of
+from proofs.games.sums import member, summed
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,17 @@ class Domain:
     relations: tuple[tuple[sp.Expr, Signs], ...] = ()
 
     def where(self, *relations: Relational | sp.Expr) -> Domain:
-        """The part in which relations hold too; an expression e stands for e ≥ 0."""
+        """The part in which relations hold too; an expression e stands for e ≥ 0.
+
+        What holds for every member of a family holds for the sum over all of them.
+        """
         pairs: list[tuple[sp.Expr, Signs]] = []
         for relation in relations:
             pairs += _pairs(relation)
+        for index, span in self.ranges.items():
+            if span.members is not None:
+                about = [(e, allowed) for e, allowed in pairs if e.has(index)]
+                pairs += [(summed(member(e, index), span.members), allowed) for e, allowed in about]
         return replace(self, relations=(*self.relations, *pairs))
 
     def adding(self, ranges: Mapping[sp.Basic, Range]) -> Domain:

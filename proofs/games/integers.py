@@ -49,9 +49,8 @@ def integer_regimes(
             after = put_all(later[choice.piece].decisions, {x: best}, at)
             found.append(Regime(candidate.name, candidate.conditions, {x: best, **after}))
             continue
-        inside = domain.where(*candidate.conditions).adding(
-            {_PART: Range(sp.S.Zero, sp.S.One, True)}
-        )
+        part = {_PART: Range(sp.S.Zero, sp.S.One, closed=True)}
+        inside = domain.where(*candidate.conditions).adding(part)
         down = ("down", sp.floor(best), _reachable(best - _PART, x, pieces, inside))
         up = ("up", sp.ceiling(best), _reachable(best + _PART, x, pieces, inside))
         for (way, here, near), (_, there, far) in ((down, up), (up, down)):

@@ -40,11 +40,15 @@ from proofs.games.views import Regime, View, put_all, view, with_rests
 
 @dataclass
 class Trail:
-    """What a derivation has found so far; it is kept when the derivation ends early."""
+    """What a derivation has found so far; it is kept when the derivation ends early.
+
+    partial: there are parameters, or earlier decisions, for which it has no formula.
+    """
 
     replies: list[Reply] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    partial: bool = False
 
 
 class Indifferent(Exception):
@@ -141,6 +145,7 @@ def _unlike(
     if reply.conditions:
         statement = f"the branches for {family.name} cover all cases"
         how = "only the case in which no member is at a bound is in closed form"
+        stage.trail.partial = True
         stage.facts.append(Fact(statement, None, how))
     return [answer], None
 
@@ -267,6 +272,7 @@ def _coverage(stage: Stage, answer: Sequence[Regime], *, complete: bool) -> None
         if complete:
             raise NoEquilibrium(f"{stage.names} has no best reply at {point}")
         raise NoClosedForm(f"the reply of {stage.names} is not known at {point}")
+    stage.trail.partial |= found.holds is False
     statement = f"the branches for {stage.names} cover all cases"
     stage.facts.append(_outward(stage.at, Fact(statement, found.holds, found.how, found.at)))
 
@@ -288,6 +294,7 @@ def _kept_whole(stage: Stage, seen: View, members: Members) -> tuple[sp.Expr, ..
             f"{problem.player} may gain by driving members of {members.problem.player} to their "
             "bounds, and which of them is not known in closed form"
         )
+    stage.trail.partial |= bool(needed)
     how = "no feasible decision does so under the stated condition, for every member"
     stage.facts.append(Fact(statement, True, how))
     return needed
