@@ -22,7 +22,7 @@ import sympy as sp
 from proofs.games.domains import Domain
 from proofs.games.equations import Solution, solved
 from proofs.games.factors import NONNEGATIVE, POSITIVE
-from proofs.games.forms import factored
+from proofs.games.forms import factored, neat
 from proofs.games.limits import Clock
 from proofs.games.signs import empty, proved, signs
 
@@ -206,7 +206,7 @@ def _candidate(
 ) -> Candidate | None:
     """The solution with its conditions, or None where one of them never holds."""
     decisions = {
-        x: _fixed(value, solution.values) for x, value in {**fixed, **solution.values}.items()
+        x: neat(_fixed(value, solution.values)) for x, value in {**fixed, **solution.values}.items()
     }
     conditions: list[sp.Expr] = list(solution.real_if)
     for problem, active in zip(problems, chosen, strict=True):

@@ -28,6 +28,7 @@ from proofs.games.corners import (
 from proofs.games.domains import Domain
 from proofs.games.equations import solved
 from proofs.games.factors import NEGATIVE, NONNEGATIVE, POSITIVE
+from proofs.games.forms import neat
 from proofs.games.limits import Clock
 from proofs.games.signs import empty, proved, signs
 from proofs.games.solution import Fact
@@ -106,8 +107,35 @@ def selected(
             "not shown; its candidates for a maximum are all known and were compared",
         )
     )
-    choices = _above_ends(choices, pieces, domain)
-    return _compared(choices, domain)
+    choices = _compared(_above_ends(choices, pieces, domain), domain)
+    facts += [fact for choice in choices for fact in _jumps(choice, pieces, domain)]
+    return choices
+
+
+def _jumps(choice: Choice, pieces: Sequence[Piece], domain: Domain) -> list[Fact]:
+    """Where a later player is indifferent at the edge that is chosen, and its choice matters."""
+    if not _on_edge(choice):
+        return []
+    decisions = choice.candidate.decisions
+    inside = domain.where(*choice.candidate.conditions)
+    player = pieces[choice.piece].problem.player
+    found = []
+    for piece in pieces:
+        conditions = [sp.simplify(c.subs(decisions)) for c in piece.conditions]
+        other = neat(piece.problem.utility.subs(decisions))
+        if 0 not in conditions or settled_all(conditions, inside) is None:
+            continue
+        if sp.simplify(other - choice.value) != 0:
+            found.append(
+                Fact(
+                    f"at {choice.candidate.name} a later player is indifferent and taken to side "
+                    f"with {player} (optimistic commitment: {choice.value}); against it, {player} "
+                    f"gets {other} there, and approaches the optimistic value without attaining it",
+                    True,
+                    "the utility jumps where two branches of the reply meet",
+                )
+            )
+    return found
 
 
 def _value(problem: Problem, candidate: Candidate) -> sp.Expr:
