@@ -84,14 +84,8 @@ class Candidates:
     complete: bool
 
 
-def candidates(
-    problems: Sequence[Problem], domain: Domain, clock: Clock, *, strict: bool = False
-) -> Candidates:
-    """The points that meet every player's first order conditions, by active set.
-
-    strict: there is one player, with a strictly concave utility, so that one solution of an active
-    set's equations is all of them.
-    """
+def candidates(problems: Sequence[Problem], domain: Domain, clock: Clock) -> Candidates:
+    """The points that meet every player's first order conditions, by active set."""
     alone = len(problems) == 1 and not problems[0].closing
     choices = [list(_active_sets(problem, edges=alone)) for problem in problems]
     count = 1
@@ -104,7 +98,7 @@ def candidates(
     found: list[Candidate] = []
     complete = True
     for chosen in product(*choices):
-        some, all_found = _at(problems, chosen, domain, clock, strict)
+        some, all_found = _at(problems, chosen, domain, clock)
         complete &= all_found
         found += some
     return Candidates(tuple(found), complete)
@@ -131,7 +125,6 @@ def _at(
     chosen: Sequence[tuple[Side, ...]],
     domain: Domain,
     clock: Clock,
-    strict: bool,
 ) -> tuple[list[Candidate], bool]:
     """Candidates at which exactly the chosen sides are held at zero."""
     complete = True
@@ -164,8 +157,12 @@ def _at(
                 f"the first order conditions for {', '.join(map(str, unknowns))} leave a "
                 "continuum of solutions"
             )
-        complete &= answer.complete or (strict and len(answer.found) == 1)
+        complete &= answer.complete
         for solution in answer.found:
+            if any(value.has(sp.I) for value in solution.values.values()):
+                # Real only where complex parts cancel: such a root is left to numbers.
+                complete = False
+                continue
             candidate = _candidate(problems, chosen, fixed, solution, domain)
             if candidate is not None:
                 found.append(candidate)

@@ -160,8 +160,7 @@ def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]
         where = f" in the regime {regime.name!r}" if len(later) > 1 else ""
         shapes = [_shape(stage, each, where) for each in seen]
         problems = [each.problem for each in seen]
-        strict = shapes[0].strict and len(movers) == 1
-        found = candidates(problems, domain, stage.clock, strict=strict)
+        found = candidates(problems, domain, stage.clock)
         together.append(found)
         for shape in shapes:
             pieces[shape.problem.player].append(
