@@ -3,6 +3,8 @@
 A game is written in SymPy, so importing this package loads it; `import proofs` does not.
 """
 
+from proofs.games.check import check
+from proofs.games.draws import draw
 from proofs.games.game import Decision, Family, Game, Parameter, Player, expanded
 from proofs.games.solution import (
     Branch,
@@ -31,5 +33,7 @@ __all__ = [
     "Status",
     "Step",
     "Values",
+    "check",
+    "draw",
     "expanded",
 ]

@@ -109,17 +109,18 @@ class Formula:
 class Slack:
     """How far a relation holds: the larger side minus the smaller; for an equation, -|difference|.
 
-    `scale` is the size of the two sides, against which rounding is measured.
+    `scale` is the size of the terms of both sides, against which rounding is measured.
     """
 
     relation: Relational
     left: Formula
     right: Formula
+    size: Formula
 
     def __call__(self, at: Arrays, own: Arrays | None = None) -> tuple[Array, Array]:
         left, right = self.left(at, own), self.right(at, own)
         with np.errstate(all="ignore"):
-            scale = 1e-300 + np.abs(left) + np.abs(right)
+            scale = 1e-300 + self.size(at, own)
             if isinstance(self.relation, sp.Eq):
                 return -np.abs(left - right), scale
             if isinstance(self.relation, sp.Ne):
@@ -130,8 +131,12 @@ class Slack:
 def slack(relation: Relational, index: sp.Symbol | None = None) -> Slack:
     """A relation in numbers. `<` and `≤` differ on the boundary alone and are one here."""
     if isinstance(relation, sp.Eq | sp.Ne):
-        return Slack(relation, Formula(relation.lhs, index), Formula(relation.rhs, index))
-    return Slack(relation, Formula(relation.gts, index), Formula(relation.lts, index))
+        left, right = relation.lhs, relation.rhs
+    else:
+        left, right = relation.gts, relation.lts
+    terms = (*sp.Add.make_args(left), *sp.Add.make_args(right))
+    size = sp.Add(*(sp.Abs(term, evaluate=False) for term in terms))
+    return Slack(relation, Formula(left, index), Formula(right, index), Formula(size, index))
 
 
 class Condition:

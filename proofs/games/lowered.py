@@ -62,24 +62,32 @@ class Lowered:
 
 @dataclass(frozen=True)
 class LoweredGame:
-    """stages: the movers of each. whole: whether families were kept as one mover each."""
+    """stages: the movers of each. whole: whether families were kept as one mover each; if not,
+    `sizes` are the numbers for which they were written out."""
 
     game: Game
     stages: tuple[tuple[Lowered, ...], ...]
     whole: bool
+    sizes: Mapping[sp.Symbol, int]
 
     def symbols(self, stage: int) -> list[sp.Basic]:
         return [c.symbol for mover in self.stages[stage] for c in mover.choices]
 
 
-def lowered(game: Game, sizes: Mapping[sp.Symbol, int] | None = None) -> LoweredGame:
-    """The game as functions; sizes: numbers for families whose size is a symbol, if they must
-    be written out."""
-    try:
-        return LoweredGame(game, _stages(game), True)
-    except Unaligned:
-        game = expanded(game, sizes)
-        return LoweredGame(game, _stages(game), False)
+def lowered(
+    game: Game, sizes: Mapping[sp.Symbol, int] | None = None, *, whole: bool = True
+) -> LoweredGame:
+    """The game as functions.
+
+    sizes: numbers for families whose size is a symbol, in case they must be written out.
+    whole: False writes them out though they need not be.
+    """
+    if whole:
+        try:
+            return LoweredGame(game, _stages(game), True, {})
+        except Unaligned:
+            pass
+    return LoweredGame(game, _stages(expanded(game, sizes)), False, dict(sizes or {}))
 
 
 def _stages(game: Game) -> tuple[tuple[Lowered, ...], ...]:
@@ -100,7 +108,9 @@ def _lowered(mover: Mover) -> Lowered:
         Formula(mover.utility, index),
         tuple(
             Choice(
-                d.symbol.base if index is not None and isinstance(d.symbol, sp.Indexed) else d.symbol,
+                d.symbol.base
+                if index is not None and isinstance(d.symbol, sp.Indexed)
+                else d.symbol,
                 Formula(d.low, index),
                 Formula(d.high, index),
                 d.integer,

@@ -27,10 +27,12 @@ _FAR = np.array([1e10, 1e13])
 
 @dataclass(frozen=True)
 class Maximum:
-    """at, value: (games, members). unbounded: where the value still rises at 1e13."""
+    """at, value: (games, members). before: the value at the start. unbounded: where the value
+    still rises at 1e13."""
 
     at: Array
     value: Array
+    before: Array
     unbounded: Array
 
 
@@ -56,9 +58,10 @@ def maximise(
     start = np.clip(start, low, high)
     points = _grid(low, high, start, grid, integer=integer)
     values = evaluate(points)
+    before = values[..., -5]
     unbounded = _rising(points, values, low, high)
     if integer:
-        return _integers(evaluate, points, values, unbounded, low, high)
+        return _integers(evaluate, points, values, before, unbounded, low, high)
     order = np.argsort(points, axis=2, kind="stable")
     points, values = np.take_along_axis(points, order, 2), np.take_along_axis(values, order, 2)
     pick = np.argmax(values, axis=2)[..., None]
@@ -75,7 +78,7 @@ def maximise(
         gain = value >= best[some]
         x[some] = np.where(gain, better, x[some])
         best[some] = np.where(gain, value, best[some])
-    return Maximum(x, best, unbounded)
+    return Maximum(x, best, before, unbounded)
 
 
 def _grid(low: Array, high: Array, start: Array, grid: int, *, integer: bool) -> Array:
@@ -98,9 +101,10 @@ def _grid(low: Array, high: Array, start: Array, grid: int, *, integer: bool) ->
     for mask, points in kinds:
         if mask.any():
             found[..., : points.shape[2]][mask] = points[mask]
-    near = start[..., None] + np.array([0.0, -1e-2, 1e-2, -1e-4, 1e-4]) * np.maximum(
-        np.abs(start), 1e-6
-    )[..., None]
+    near = (
+        start[..., None]
+        + np.array([0.0, -1e-2, 1e-2, -1e-4, 1e-4]) * np.maximum(np.abs(start), 1e-6)[..., None]
+    )
     found = np.concatenate([found, np.clip(near, low[..., None], high[..., None])], axis=2)
     if integer:
         found = np.clip(np.round(found), np.ceil(low)[..., None], np.floor(high)[..., None])
@@ -121,6 +125,7 @@ def _integers(
     evaluate: Callable[..., Array],
     points: Array,
     values: Array,
+    before: Array,
     unbounded: Array,
     low: Array,
     high: Array,
@@ -145,7 +150,7 @@ def _integers(
         there = np.take_along_axis(tried, pick, 2)[..., 0]
         gain = value.max(axis=2) > best
         x, best = np.where(gain, there, x), np.maximum(best, value.max(axis=2))
-    return Maximum(x, best, unbounded)
+    return Maximum(x, best, before, unbounded)
 
 
 def _zoomed(

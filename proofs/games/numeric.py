@@ -25,17 +25,21 @@ from proofs.games.maximise import maximise
 Hint = Callable[[Arrays], Mapping[sp.Basic, Array]]
 """A guess of a stage's decisions, given parameters and the decisions of the stages before."""
 
-_CHUNK = 400_000
+_CHUNK = 40_000
 _ITERATIONS = 60
 _SAME = 1e-9
 
 
 @dataclass(frozen=True)
 class Best:
-    """A mover's best reply: at, by decision, (games, members, 1); value (games, members)."""
+    """A mover's best reply: at, by decision, (games, members, 1); value (games, members).
+
+    before: the value of the decisions from which the search began.
+    """
 
     at: dict[sp.Basic, Array]
     value: Array
+    before: Array
     unbounded: Array
 
 
@@ -70,7 +74,9 @@ def best_reply(
             integer=choice.integer,
             grid=grid,
         )
-        return Best({choice.symbol: found.at[..., None]}, found.value, found.unbounded)
+        return Best(
+            {choice.symbol: found.at[..., None]}, found.value, found.before, found.unbounded
+        )
     return _along_lines(mover, at, value, grid)
 
 
@@ -245,6 +251,7 @@ def _along_lines(
         return np.where(np.isnan(found), -np.inf, found)
 
     best = at_point(x[..., None], slice(None))[..., 0]
+    before = best
     unbounded = np.zeros(best.shape, dtype=bool)
 
     def search(direction: Array, whole: bool) -> None:
@@ -292,7 +299,7 @@ def _along_lines(
         ):
             break
         search(np.where(size > 0, gone / np.where(size > 0, size, 1), 0), False)
-    return Best({s: x[:, :, k, None] for k, s in enumerate(symbols)}, best, unbounded)
+    return Best({s: x[:, :, k, None] for k, s in enumerate(symbols)}, best, before, unbounded)
 
 
 def _tangents(
@@ -306,7 +313,9 @@ def _tangents(
             h = 1e-4 * np.maximum(np.abs(x[:, :, k, None]), 1e-3)
             ends = []
             for sign in (1, -1):
-                own = {s: x[:, :, j, None] + (sign * h if j == k else 0) for j, s in enumerate(symbols)}
+                own = {
+                    s: x[:, :, j, None] + (sign * h if j == k else 0) for j, s in enumerate(symbols)
+                }
                 gap, _ = _signed(constraint, at, own)
                 ends.append(gap)
             with np.errstate(all="ignore"):

@@ -90,6 +90,8 @@ class Failure:
     better: Values
     utility: float
     gain: float
+    reason: str = ""
+    """What is wrong, in words: it gains, it is not feasible, it is not a number, no branch."""
 
 
 @dataclass(frozen=True)
