@@ -11,7 +11,7 @@ The search (`proofs.games.numeric`) shares nothing with the derivation but the u
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,17 +20,13 @@ import sympy as sp
 
 from proofs.games.branches import Piecewise
 from proofs.games.draws import draw
-from proofs.games.formulas import Array, Arrays, Unaligned, arrays, rows
+from proofs.games.examine import Exact, Trouble, examined
+from proofs.games.formulas import Array, Arrays, Unaligned, rows
 from proofs.games.game import Family, Game
-from proofs.games.lowered import Lowered, LoweredGame, grouped, lowered, members
-from proofs.games.numeric import Hint, best_reply, respond
-from proofs.games.solution import Branch, Check, Equilibrium, Failure
+from proofs.games.lowered import Lowered, LoweredGame, grouped, lowered, numbers, placed, symbols
+from proofs.games.numeric import Hint, respond
+from proofs.games.solution import Check, Equilibrium, Failure
 
-_DECISIONS = 1e-5
-"""Relative difference from the searched optimum that a decision may have."""
-_FLAT = (1e-13, 3e-11)
-"""Gains below this part of the utility are rounding: of the last movers, and of others."""
-_INSIDE = 1e-9
 _KEPT = 20
 
 
@@ -63,8 +59,8 @@ def check(
                 _examine(game, whole, solution, group, record, rng, partial)
         except KeyError as error:
             raise ValueError(
-                f"game {game.name!r}: a formula uses {error.args[0].split()[0]}, which is neither a "
-                "parameter nor decided earlier"
+                f"game {game.name!r}: a formula uses {str(error.args[0]).split()[0]}, which is "
+                "neither a parameter nor decided earlier"
             ) from error
     return Check(
         len(points), seed, record.gain, record.difference, dict(record.branches), _worst(record)
@@ -127,24 +123,10 @@ def _examine(
     where = [group[k] for k in good]
     for stage in range(len(low.stages)):
         for mover in low.stages[stage]:
-            exact = _Exact(game, low, solution.branches, chosen.branch[good], where)
+            exact = Exact(game, low, solution.branches, chosen.branch[good], where)
             examine_mover(low, stage, mover, where, at, hints, record, exact)
     for stage, reply in replies.items():
         _off_path(game, low, stage, reply, solution, where, at, hints, record, rng, partial)
-
-
-def symbols(low: LoweredGame) -> list[sp.Basic]:
-    return [s for stage in range(len(low.stages)) for s in low.symbols(stage)]
-
-
-def placed(low: LoweredGame, group: Sequence[Mapping[Any, Any]]) -> dict[sp.Basic, Array]:
-    """Arrays of the parameters, and of the decisions, of the right shapes and 1 everywhere."""
-    at = arrays([{s: v for s, v in values.items()} for values in group])
-    for stage in low.stages:
-        for mover in stage:
-            for choice in mover.choices:
-                at[choice.symbol] = np.ones((len(group), members(mover, group[0]), 1))
-    return at
 
 
 def _off_path(
@@ -194,7 +176,7 @@ def _off_path(
         there, _ = respond(low, stage + 1, there, hints)
     (record_of,) = (r for r in solution.replies if r.stage == stage)
     for mover in low.stages[stage]:
-        exact = _Exact(game, low, record_of.branches, chosen.branch[good], group)
+        exact = Exact(game, low, record_of.branches, chosen.branch[good], group)
         examine_mover(low, stage, mover, group, there, hints, record, exact, path=False)
 
 
@@ -219,19 +201,19 @@ def examine_mover(
     at: Arrays,
     hints: Sequence[Hint | None],
     record: _Record,
-    exact: _Exact,
+    exact: Exact,
     *,
     path: bool = True,
 ) -> None:
     """One mover's decisions at all draws against the best that search finds."""
-    trouble = _examined(low, stage, mover, at, hints, record.tolerance)
+    trouble = examined(low, stage, mover, at, hints, record.tolerance)
     wrong = np.flatnonzero(trouble.wrong)
     # Rounding may condemn a right formula: the few that fail are tried again from exact values.
     for k in wrong[:_KEPT]:
         one = rows(at, slice(k, k + 1))
         again = exact(int(k), one)
         if again is not None:
-            second = _examined(low, stage, mover, {**one, **again}, hints, record.tolerance)
+            second = examined(low, stage, mover, {**one, **again}, hints, record.tolerance)
             if not second.wrong[0]:
                 trouble.clear(int(k), second)
                 continue
@@ -245,158 +227,6 @@ def examine_mover(
             record.difference = max(
                 record.difference, float(np.nanmax(trouble.difference, initial=0.0))
             )
-
-
-@dataclass
-class _Trouble:
-    """For each game: the worst member's gain and difference, and what is wrong, if anything."""
-
-    gain: Array
-    difference: Array
-    reason: list[str]
-    member: Array
-    better: dict[sp.Basic, Array]
-    utility: Array
-
-    @property
-    def wrong(self) -> Array:
-        return np.array([bool(reason) for reason in self.reason], dtype=bool)
-
-    def clear(self, k: int, second: _Trouble) -> None:
-        self.gain[k], self.difference[k] = second.gain[0], second.difference[0]
-        self.reason[k] = ""
-
-    def row(self, k: int) -> _Trouble:
-        part = slice(k, k + 1)
-        better = {s: v[part] for s, v in self.better.items()}
-        return _Trouble(
-            self.gain[part],
-            self.difference[part],
-            self.reason[part],
-            self.member[part],
-            better,
-            self.utility[part],
-        )
-
-
-def _examined(
-    low: LoweredGame,
-    stage: int,
-    mover: Lowered,
-    at: Arrays,
-    hints: Sequence[Hint | None],
-    tolerance: float,
-) -> _Trouble:
-    games, count = at[mover.choices[0].symbol].shape[:2]
-    value = np.broadcast_to(mover.utility(at), (games, count, 1))[..., 0]
-    number = np.isfinite(value)
-    feasible = np.ones((games, count), dtype=bool)
-    for choice in mover.choices:
-        x = at[choice.symbol][..., 0]
-        bottom, top = mover.bounds(choice, at)
-        size = _INSIDE * np.maximum(np.abs(x), 1e-6)
-        number &= np.isfinite(x)
-        feasible &= (x >= bottom - size) & (x <= top + size)
-        if choice.integer:
-            feasible &= np.abs(x - np.round(x)) <= size
-    for constraint in mover.constraints:
-        gap, scale = constraint(at)
-        feasible &= (gap >= -_INSIDE * scale)[..., 0]
-    safe = {c.symbol: np.where(np.isfinite(at[c.symbol]), at[c.symbol], 0.0) for c in mover.choices}
-    best = best_reply(low, stage, mover, {**at, **safe}, hints)
-    with np.errstate(all="ignore"):
-        gain = np.where(number, (best.value - value) / (1 + np.abs(value)), np.inf)
-        apart = np.zeros((games, count))
-        for choice in mover.choices:
-            x, y = at[choice.symbol][..., 0], best.at[choice.symbol][..., 0]
-            apart = np.maximum(apart, np.abs(x - y) / np.maximum(np.maximum(abs(x), abs(y)), 1e-6))
-        flat = _FLAT[0] if stage == len(low.stages) - 1 else _FLAT[1]
-        rise = best.value - np.where(feasible, np.maximum(best.before, value), best.before)
-        apart = np.where(rise > flat * np.abs(best.value), apart, 0.0)
-        apart = np.where(np.isnan(apart), np.inf, apart)
-    kinds = [
-        (~number, "not a real number"),
-        (~feasible, "not feasible"),
-        (best.unbounded, "the utility has no upper bound"),
-        (gain > tolerance, "another decision is better"),
-        (apart > _DECISIONS, "another decision is better"),
-    ]
-    reason = [""] * games
-    for mask, words in reversed(kinds):
-        for k in np.flatnonzero(mask.any(axis=1)):
-            reason[k] = words
-    bad = np.max([mask * (len(kinds) - n) for n, (mask, _) in enumerate(kinds)], axis=0)
-    gain = np.where(feasible & number, gain, np.inf)
-    worst = np.argmax(bad * 1e6 + np.minimum(np.nan_to_num(gain, nan=0, posinf=1e3), 1e3), axis=1)
-    lines = np.arange(games)
-    return _Trouble(
-        gain.max(axis=1), apart.max(axis=1), reason, worst, best.at, value[lines, worst]
-    )
-
-
-class _Exact:
-    """The decisions of one game from exact parameters, 30 digits, rounded once."""
-
-    def __init__(
-        self,
-        game: Game,
-        low: LoweredGame,
-        branches: Sequence[Branch],
-        chosen: Array,
-        group: list[dict[sp.Basic, Any]],
-    ) -> None:
-        self.game, self.low, self.branches = game, low, branches
-        self.chosen, self.group = chosen, group
-
-    def __call__(self, k: int, at: Arrays) -> dict[sp.Basic, Array] | None:
-        """None where a formula depends on decisions off the path (floats in themselves)."""
-        values = self.group[k]
-        branch = self.branches[int(self.chosen[k])]
-        found: dict[sp.Basic, Array] = {}
-        parameters = {self.game.parameter(s) is not None for s in values}
-        assert parameters == {True} or not values
-        for symbol, expression in branch.decisions.items():
-            known = set(values) | {s.base for s in values if isinstance(s, sp.Indexed)}
-            known |= {s.base.label for s in values if isinstance(s, sp.Indexed)}
-            bound = {f.index for f in self.game.players if isinstance(f, Family)}
-            if not sp.sympify(expression).free_symbols - bound <= known | _bound(expression):
-                return None
-            for target, formula in self._each(symbol, sp.sympify(expression), at):
-                numbers = [_digits(f, values) for f in formula]
-                found[target] = np.array(numbers)[None, :, None]
-        return found
-
-    def _each(
-        self, symbol: sp.Basic, expression: sp.Expr, at: Arrays
-    ) -> Iterator[tuple[sp.Basic, list[sp.Expr]]]:
-        if not isinstance(symbol, sp.Indexed) or symbol.indices[0].is_Integer:
-            yield symbol, [expression]
-            return
-        (index,) = symbol.indices
-        if symbol.base in at and self.low.whole:
-            count = at[symbol.base].shape[1]
-            yield symbol.base, [expression.subs(index, r) for r in range(1, count + 1)]
-            return
-        for target in at:
-            if isinstance(target, sp.Indexed) and target.base == symbol.base:
-                yield target, [expression.subs(index, target.indices[0])]
-
-
-def _bound(expression: Any) -> set[sp.Basic]:
-    return {limit[0] for total in sp.sympify(expression).atoms(sp.Sum) for limit in total.limits}
-
-
-def _digits(expression: sp.Expr, values: Mapping[sp.Basic, Any]) -> float:
-    plain = {s: v for s, v in values.items() if isinstance(s, sp.Symbol)}
-    if expression.has(sp.Sum):
-        expression = expression.subs(plain).doit()
-    number = expression.xreplace(dict(values)).evalf(30)
-    if not number.is_number or number.is_real is False:
-        return float("nan")
-    try:
-        return float(number)
-    except TypeError:
-        return float("nan")
 
 
 def _no_branch(
@@ -428,7 +258,7 @@ def _contradictions(
     everyone = ", ".join(mover.name for stage in low.stages for mover in stage)
     for k in np.flatnonzero(overlap >= 0)[:_KEPT]:
         one = rows(at, slice(k, k + 1))
-        first, second = (_numbers(branches.decisions(int(n), one)) for n in (branch[k], overlap[k]))
+        first, second = (numbers(branches.decisions(int(n), one)) for n in (branch[k], overlap[k]))
         names = " and ".join(repr(branches.names[int(n)]) for n in (branch[k], overlap[k]))
         record.failures.append(
             Failure(
@@ -449,16 +279,16 @@ def _failure(
     mover: Lowered,
     values: dict[sp.Basic, Any],
     one: Arrays,
-    trouble: _Trouble,
+    trouble: Trouble,
     path: bool,
 ) -> Failure:
     member = int(trouble.member[0])
     name = mover.name if trouble.better[mover.choices[0].symbol].shape[1] == 1 else None
-    decision = _numbers({s: one[s] for s in symbols(low)})
+    decision = numbers({s: one[s] for s in symbols(low)})
     if not path:
         before = {s for k in range(stage) for s in low.symbols(k)}
         own = {s for k in range(stage + 1) for s in low.symbols(k)}
-        decision = _numbers({s: one[s] for s in symbols(low) if s in before | own})
+        decision = numbers({s: one[s] for s in symbols(low) if s in before | own})
     better = {}
     for choice in mover.choices:
         symbol = choice.symbol
@@ -474,13 +304,3 @@ def _failure(
         float(trouble.gain[0]),
         trouble.reason[0] + where,
     )
-
-
-def _numbers(decisions: Mapping[sp.Basic, Array]) -> dict[sp.Basic, float]:
-    found = {}
-    for symbol, value in decisions.items():
-        if isinstance(symbol, sp.IndexedBase):
-            found |= {symbol[k + 1]: float(v) for k, v in enumerate(value[0, :, 0])}
-        else:
-            found[symbol] = float(value[0, 0, 0])
-    return found

@@ -89,8 +89,6 @@ def _sizes(game: Game) -> dict[sp.Basic, sp.Expr]:
             (position,) = expression.indices
             if position in known:
                 note(expression.base, known[position])
-            elif position.is_Integer and expression.base not in found:
-                note(expression.base, position)
             elif position.is_Integer:
                 note(expression.base, position)
             return

@@ -8,7 +8,7 @@ own decision is a candidate and everybody else's stays, a sum is the others' sha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import sympy as sp
 from numpy.typing import NDArray
 from sympy.core.relational import Relational
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 Arrays = Mapping[sp.Basic, Array]
 """Numbers by symbol, and by `IndexedBase` for those with one value for each member."""
 
@@ -181,7 +181,7 @@ class Condition:
         return np.where(np.isnan(gap), -np.inf, gap / scale)
 
 
-def arrays(values: list[Mapping[Any, Any]]) -> dict[sp.Basic, Array]:
+def arrays(values: Sequence[Mapping[Any, Any]]) -> dict[sp.Basic, Array]:
     """Many draws as arrays; `w[1]`, `w[2]`, … together are the array of the base `w`."""
     found: dict[sp.Basic, Array] = {}
     indexed: dict[sp.Basic, int] = {}

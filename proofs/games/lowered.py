@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from proofs.games.formulas import Array, Arrays, Formula, Slack, Unaligned, slack
+from proofs.games.formulas import Array, Arrays, Formula, Slack, Unaligned, arrays, slack
 from proofs.games.game import Family, Game, Mover, expanded
 
 FEASIBLE = 1e-12
@@ -135,3 +135,27 @@ def grouped(game: Game, draws: Sequence[Mapping[Any, Any]]) -> list[list[int]]:
         key = (*(int(m.size.subs(plain)) for m in families), len(values))
         groups.setdefault(key, []).append(number)
     return list(groups.values())
+
+
+def symbols(low: LoweredGame) -> list[sp.Basic]:
+    return [s for stage in range(len(low.stages)) for s in low.symbols(stage)]
+
+
+def placed(low: LoweredGame, group: Sequence[Mapping[Any, Any]]) -> dict[sp.Basic, Array]:
+    """Arrays of the parameters, and of the decisions, of the right shapes and 1 everywhere."""
+    at = arrays(group)
+    for stage in low.stages:
+        for mover in stage:
+            for choice in mover.choices:
+                at[choice.symbol] = np.ones((len(group), members(mover, group[0]), 1))
+    return at
+
+
+def numbers(decisions: Mapping[sp.Basic, Array]) -> dict[sp.Basic, float]:
+    found: dict[sp.Basic, float] = {}
+    for symbol, value in decisions.items():
+        if isinstance(symbol, sp.IndexedBase):
+            found |= {symbol[k + 1]: float(v) for k, v in enumerate(value[0, :, 0])}
+        else:
+            found[symbol] = float(value[0, 0, 0])
+    return found

@@ -182,7 +182,8 @@ def _zoomed(
             best_x, best = np.where(gain, x, best_x), np.where(gain, value, best)
         # The next peak is another one: not this point, nor one equal to it.
         height = np.where(points == peak, -np.inf, height)
-    assert best is not None and best_x is not None
+    assert best is not None
+    assert best_x is not None
     return best_x[..., 0], best[..., 0]
 
 
@@ -198,8 +199,8 @@ def _newton(
 ) -> tuple[Array, Array, Array]:
     """Steps to where differences of fourth order vanish, kept where they lose nothing.
 
-    Also says where x is settled: the last step was below 1e-7 of it, or x is at an end of its range and
-    the function falls from there.
+    Also says where x is settled: the last step was below 1e-7 of it, or x is at an end of its
+    range and the function falls from there.
     """
     x, best = x.copy(), best.copy()
     settled = np.zeros(x.shape, dtype=bool)
