@@ -48,8 +48,8 @@ def check(
     points = draw(game, draws, seed=seed)
     record = _Record(tolerance)
     rng = np.random.default_rng([seed, 1])
-    for numbers in grouped(game, points):
-        group = [points[k] for k in numbers]
+    for together in grouped(game, points):
+        group = [points[k] for k in together]
         sizes = _family_sizes(game, group[0])
         try:
             try:

@@ -62,7 +62,10 @@ def numerical_equilibrium(
     except KeyError as error:
         raise ValueError(f"game {game.name!r}: {error.args[0]}; give it in `values`") from error
     gains, unbounded, payoffs = _gains(low, at)
-    worst = np.max([g for g in gains.values()], axis=0)
+    worst = np.max(list(gains.values()), axis=0)
+    if len(low.stages) == 1:
+        # Nobody replies later, so that gains alone tell whether this is an equilibrium.
+        settled = settled | (worst <= 1e-8)
     order = np.lexsort((worst, ~settled))
     best = int(order[0])
     others: list[Values] = []
@@ -93,7 +96,10 @@ def numerical_equilibrium(
 
 
 def _scatter(low: LoweredGame, at: dict[sp.Basic, Array], rng: np.random.Generator) -> None:
-    """Random first guesses between the bounds; the first of them 1 or in the middle."""
+    """Random first guesses between the bounds; the first of them 1 or in the middle.
+
+    The members of a family of more than ten start alike, which is much faster where they are.
+    """
     for stage in low.stages:
         for mover in stage:
             for choice in mover.choices:
@@ -103,6 +109,8 @@ def _scatter(low: LoweredGame, at: dict[sp.Basic, Array], rng: np.random.Generat
                 share = rng.random(bottom.shape)
                 share[0] = 0.5
                 away = 10.0 ** rng.uniform(-2, 2, bottom.shape)
+                if bottom.shape[1] > 10:
+                    share[:], away[:] = share[:, :1], away[:, :1]
                 away[0] = 1.0
                 with np.errstate(invalid="ignore"):
                     inside = bottom + share * (top - bottom)
@@ -115,7 +123,9 @@ def _scatter(low: LoweredGame, at: dict[sp.Basic, Array], rng: np.random.Generat
 def _gains(
     low: LoweredGame, at: Arrays
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
-    gains, unbounded, payoffs = {}, {}, {}
+    gains: dict[str, Array] = {}
+    unbounded: dict[str, Array] = {}
+    payoffs: dict[str, Array] = {}
     for stage, movers in enumerate(low.stages):
         for mover in movers:
             best = best_reply(low, stage, mover, at)
@@ -123,7 +133,7 @@ def _gains(
                 value = np.broadcast_to(mover.payoff(at), (*best.value.shape, 1))[..., 0]
                 gain = (best.value - value) / (1 + np.abs(value))
             gains[mover.name] = np.where(np.isfinite(value), gain, np.inf).max(axis=1)
-            unbounded[mover.name] = best.unbounded.any(axis=1)
+            unbounded[mover.name] = np.asarray(best.unbounded.any(axis=1))
             payoffs[mover.name] = value.mean(axis=1)
     return gains, unbounded, payoffs
 

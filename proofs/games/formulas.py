@@ -70,7 +70,10 @@ class Formula:
         return bool(self.expression.has(base))
 
     def __call__(self, at: Arrays, own: Arrays | None = None) -> Array:
-        """The value, (games, members, candidates); own: candidate decisions of each member."""
+        """The value, (games, members, candidates); own: candidate decisions of each member.
+
+        Where the candidates are the first member's alone, (games, 1, candidates), so is the value.
+        """
         own = own or {}
         taken = [self._value(name, at, own) for name in self.names]
         for _, body, last in self.sums:
@@ -88,7 +91,9 @@ class Formula:
             position = name.indices[0]
             if name.base in own and position == self.index:
                 return own[name.base]
-            return at[name.base] if position == self.index else _member(at, name)
+            if position != self.index:
+                return _member(at, name)
+            return at[name.base][:, :1] if _first_only(own) else at[name.base]
         if name not in at:
             raise KeyError(f"{name} has no value")
         return at[name]
@@ -102,7 +107,8 @@ class Formula:
         if not all(isinstance(base, sp.IndexedBase) for base in shared):
             return _total(body(at, own), count)
         with np.errstate(all="ignore"):
-            return old - body(at) + body(at, own)
+            before = body(at)
+            return old - (before[:, :1] if _first_only(own) else before) + body(at, own)
 
 
 @dataclass(frozen=True)
@@ -210,6 +216,10 @@ def _member(at: Arrays, name: sp.Indexed) -> Array:
 
 def _count(last: sp.Expr, at: Arrays) -> Any:
     return int(last) if last.is_Integer else Formula(last)(at)
+
+
+def _first_only(own: Arrays) -> bool:
+    return any(isinstance(s, sp.IndexedBase) and v.shape[1] == 1 for s, v in own.items())
 
 
 def _total(body: Array, count: Any) -> Array:

@@ -22,6 +22,7 @@ Values = Callable[[Array, Any], Array]
 _ZOOM = 9
 _DECADES = np.concatenate([[0.0], np.logspace(-6, 8, 43)])
 _TINY = 1e-6
+_FINE = 20
 _FAR = np.array([1e10, 1e13])
 
 
@@ -48,7 +49,9 @@ def maximise(
 ) -> Maximum:
     """The best x between low and high, at least as good as `start`; all are (games, members).
 
-    A value that is not a number counts as -infinity (infeasible).
+    grid: points across a bounded range; below 20, infinite ranges get one point a decade and not
+    three. peaks: how many peaks of the grid are zoomed into. A value that is not a number counts
+    as -infinity (infeasible).
     """
 
     def evaluate(x: Array, chosen: Any = slice(None)) -> Array:
@@ -71,13 +74,17 @@ def maximise(
     x = np.where(started, start, x)
     x, best, settled = _newton(evaluate, x, best, low, high, slice(None))
     rest = ~np.all(settled & started, axis=1)
-    if rest.any():
+    # A few rounds of zooming lead Newton's steps to a smooth top; a kink takes all of them.
+    for rounds in (6, 14):
+        if not rest.any():
+            break
         some = np.flatnonzero(rest)
-        better, value = _zoomed(evaluate, points[some], values[some], peaks, some)
-        better, value, _ = _newton(evaluate, better, value, low[some], high[some], some)
+        better, value = _zoomed(evaluate, points[some], values[some], peaks, rounds, some)
+        better, value, settled = _newton(evaluate, better, value, low[some], high[some], some)
         gain = value >= best[some]
         x[some] = np.where(gain, better, x[some])
         best[some] = np.where(gain, value, best[some])
+        rest[some] = ~settled.all(axis=1)
     return Maximum(x, best, before, unbounded)
 
 
@@ -86,9 +93,10 @@ def _grid(low: Array, high: Array, start: Array, grid: int, *, integer: bool) ->
     share = np.linspace(0, 1, grid)
     with np.errstate(all="ignore"):
         inside = low[..., None] + share * (high - low)[..., None]
-        up = low[..., None] + np.concatenate([_DECADES, _FAR])
-        down = high[..., None] - np.concatenate([_DECADES, _FAR])
-        both = np.concatenate([-_FAR[::-1], -_DECADES[:0:-1], _DECADES, _FAR])
+        reach = np.concatenate([_DECADES if grid >= _FINE else _DECADES[::3], _FAR])
+        up = low[..., None] + reach
+        down = high[..., None] - reach
+        both = np.concatenate([-reach[:0:-1], reach])
     bounded_low, bounded_high = np.isfinite(low), np.isfinite(high)
     kinds = [
         (bounded_low & bounded_high, inside),
@@ -154,7 +162,7 @@ def _integers(
 
 
 def _zoomed(
-    evaluate: Callable[..., Array], points: Array, values: Array, peaks: int, some: Any
+    evaluate: Callable[..., Array], points: Array, values: Array, peaks: int, rounds: int, some: Any
 ) -> tuple[Array, Array]:
     """From the best `peaks` points of the grid that are no lower than their neighbours."""
     padded = np.pad(values, ((0, 0), (0, 0), (1, 1)), constant_values=-np.inf)
@@ -166,7 +174,7 @@ def _zoomed(
         peak = np.take_along_axis(points, pick, 2)
         x, value = peak, np.take_along_axis(values, pick, 2)
         left, right = _neighbours(points, peak)
-        for _ in range(14):
+        for _ in range(rounds):
             tried = left + (right - left) * np.linspace(0, 1, _ZOOM)
             tried = np.concatenate([tried, x], axis=2)
             found = evaluate(tried, some)

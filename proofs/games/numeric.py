@@ -28,6 +28,8 @@ Hint = Callable[[Arrays], Mapping[sp.Basic, Array]]
 _CHUNK = 40_000
 _ITERATIONS = 60
 _SAME = 1e-9
+_NESTED = 13
+"""Points of the grid for replies that are solved anew at every candidate of an earlier mover."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,31 @@ def best_reply(
     if len(mover.choices) == 1:
         (choice,) = mover.choices
         low, high = mover.bounds(choice, at)
+        count = low.shape[1]
+        if count > 1 and stage == len(game.stages) - 1 and _alike(mover, at, low, high):
+            low, high = low[:, :1], high[:, :1]
         found = maximise(
             lambda x, chosen: value({choice.symbol: x}, chosen),
             low,
             high,
-            at[choice.symbol][..., 0],
+            at[choice.symbol][:, : low.shape[1], 0],
             integer=choice.integer,
             grid=grid,
+            peaks=2 if grid > _NESTED else 1,
         )
-        return Best(
-            {choice.symbol: found.at[..., None]}, found.value, found.before, found.unbounded
+        x, value_, before, unbounded = (
+            np.repeat(part, count // low.shape[1], axis=1)
+            for part in (found.at, found.value, found.before, found.unbounded)
         )
+        return Best({choice.symbol: x[..., None]}, value_, before, unbounded)
     return _along_lines(mover, at, value, grid)
+
+
+def _alike(mover: Lowered, at: Arrays, low: Array, high: Array) -> bool:
+    """Whether all members of the family have the same problem and stand at the same decision."""
+    own = [at[s] for s in at if isinstance(s, sp.IndexedBase) and mover.utility.uses(s)]
+    own += [low, high] if not mover.constraints else []
+    return not mover.constraints and all(np.all(v == v[:, :1]) for v in own)
 
 
 def _ahead(
@@ -103,7 +118,7 @@ def _ahead(
             changed = big[symbol].copy()
             changed[lines, who, 0] = x[part].reshape(-1)
             big[symbol] = changed
-        big, settled = respond(game, stage + 1, big, hints)
+        big, settled = respond(game, stage + 1, big, hints, grid=_NESTED)
         payoff = mover.payoff(big)
         payoff = np.broadcast_to(payoff, (len(who), count, 1))[lines, who, 0]
         payoff = np.where(settled, payoff, np.nan)
@@ -112,7 +127,12 @@ def _ahead(
 
 
 def respond(
-    game: LoweredGame, stage: int, at: Arrays, hints: Sequence[Hint | None] = ()
+    game: LoweredGame,
+    stage: int,
+    at: Arrays,
+    hints: Sequence[Hint | None] = (),
+    *,
+    grid: int = 33,
 ) -> tuple[dict[sp.Basic, Array], Array]:
     """The decisions of `stage` and later ones, given those before, and where they settled.
 
@@ -126,8 +146,8 @@ def respond(
     movers = game.stages[stage]
     _guess(game, stage, at, hints)
     if len(movers) == 1 and at[movers[0].choices[0].symbol].shape[1] == 1:
-        at.update(best_reply(game, stage, movers[0], at, hints).at)
-        return _finished(game, stage, at, hints, np.ones(size, dtype=bool))
+        at.update(best_reply(game, stage, movers[0], at, hints, grid=grid).at)
+        return _finished(game, stage, at, hints, np.ones(size, dtype=bool), grid)
     settled = np.zeros(size, dtype=bool)
     active = np.arange(size)
     history: list[tuple[Array, Array]] = []
@@ -136,13 +156,20 @@ def respond(
         before = _vector(game, stage, here)
         low, high, whole = _box(game, stage, here)
         for mover in movers:
-            here.update(best_reply(game, stage, mover, here, hints).at)
+            here.update(best_reply(game, stage, mover, here, hints, grid=grid).at)
         after = _vector(game, stage, here)
         moved = np.abs(after - before) / np.maximum(np.abs(after), 1e-6)
         done = moved.max(axis=1) <= _SAME
         if done.any():
+            # The point that replies to itself: replies to it repeat its errors n-fold where n
+            # players answer the same sum.
+            pairs = [*history[-4:], (before, after)] if history else [(before, before)]
+            final = np.clip(_anderson(pairs), low, high)
+            final = np.where(whole | (after == low) | (after == high), after, final)
+            end = dict(here)
+            _unpack(game, stage, end, final)
             for symbol in game.symbols(stage):
-                at[symbol][active[done]] = here[symbol][done]
+                at[symbol][active[done]] = end[symbol][done]
             settled[active[done]] = True
         if done.all():
             break
@@ -156,7 +183,7 @@ def respond(
     else:
         for symbol in game.symbols(stage):
             at[symbol][active] = here[symbol]
-    return _finished(game, stage, at, hints, settled)
+    return _finished(game, stage, at, hints, settled, grid)
 
 
 def _guess(
@@ -181,10 +208,11 @@ def _finished(
     at: dict[sp.Basic, Array],
     hints: Sequence[Hint | None],
     settled: Array,
+    grid: int,
 ) -> tuple[dict[sp.Basic, Array], Array]:
     if stage == len(game.stages) - 1:
         return at, settled
-    later, also = respond(game, stage + 1, at, hints)
+    later, also = respond(game, stage + 1, at, hints, grid=grid)
     return later, settled & also
 
 
