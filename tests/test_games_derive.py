@@ -15,7 +15,7 @@ if importlib.util.find_spec("proofs.games.check") is None:
     def _unchecked(monkeypatch):
         module = importlib.import_module("proofs.games.derive")
         monkeypatch.setattr(
-            module, "_checked", lambda found, **_: replace(found, status=Status.CHECKED)
+            module, "_checked", lambda found, *_, **__: replace(found, status=Status.CHECKED)
         )
 
 

@@ -3,7 +3,9 @@
 A game is written in SymPy, so importing this package loads it; `import proofs` does not.
 """
 
+from proofs.games.check import check
 from proofs.games.derive import derive
+from proofs.games.draws import draw
 from proofs.games.game import Decision, Family, Game, Parameter, Player, expanded
 from proofs.games.solution import (
     Branch,
@@ -15,6 +17,7 @@ from proofs.games.solution import (
     Status,
     Step,
     Values,
+    written_out,
 )
 
 __all__ = [
@@ -32,6 +35,9 @@ __all__ = [
     "Status",
     "Step",
     "Values",
+    "check",
     "derive",
+    "draw",
     "expanded",
+    "written_out",
 ]

@@ -19,10 +19,12 @@ from itertools import combinations, product
 
 import sympy as sp
 
+from proofs.games.domains import Domain
 from proofs.games.equations import Solution, solved
-from proofs.games.forms import factored
+from proofs.games.factors import NONNEGATIVE, POSITIVE
+from proofs.games.forms import factored, neat
 from proofs.games.limits import Clock
-from proofs.games.signs import NONNEGATIVE, POSITIVE, Domain, decide, empty, signs
+from proofs.games.signs import empty, proved, signs
 
 MOST_ACTIVE_SETS = 256
 
@@ -157,6 +159,10 @@ def _at(
             )
         complete &= answer.complete
         for solution in answer.found:
+            if any(value.has(sp.I) for value in solution.values.values()):
+                # Real only where complex parts cancel: such a root is left to numbers.
+                complete = False
+                continue
             candidate = _candidate(problems, chosen, fixed, solution, domain)
             if candidate is not None:
                 found.append(candidate)
@@ -197,11 +203,12 @@ def _candidate(
 ) -> Candidate | None:
     """The solution with its conditions, or None where one of them never holds."""
     decisions = {
-        x: _fixed(value, solution.values) for x, value in {**fixed, **solution.values}.items()
+        x: neat(_fixed(value, solution.values)) for x, value in {**fixed, **solution.values}.items()
     }
     conditions: list[sp.Expr] = list(solution.real_if)
     for problem, active in zip(problems, chosen, strict=True):
-        conditions += [side.slack.subs(decisions) for side in problem.sides if side not in active]
+        inactive = [side for side in problem.sides if side not in active]
+        conditions += [problem.closed(side.slack).subs(decisions) for side in inactive]
         conditions += [
             problem.closed(multiplier).subs(decisions)
             for side, multiplier in _multipliers(problem, active)
@@ -260,9 +267,9 @@ def settled(condition: sp.Expr, domain: Domain) -> sp.Expr | bool:
             continue
         left *= -1 if known == frozenset({-1}) else factor
     left = sp.expand(left)
-    if decide(left, NONNEGATIVE, domain).holds:
+    if proved(left, NONNEGATIVE, domain):
         return True
-    if decide(left, frozenset({-1}), domain).holds:
+    if proved(left, frozenset({-1}), domain):
         return False
     return left
 
@@ -288,7 +295,7 @@ def irredundant(conditions: Sequence[sp.Expr], domain: Domain) -> tuple[sp.Expr,
     kept = list(conditions)
     for condition in list(conditions):
         others = [c for c in kept if c is not condition]
-        if others and decide(condition, NONNEGATIVE, domain.where(*others)).holds:
+        if others and proved(condition, NONNEGATIVE, domain.where(*others)):
             kept = others
     return tuple(kept)
 

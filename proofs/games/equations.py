@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import sympy as sp
 from sympy.solvers.solveset import NonlinearError
 
+from proofs.games.domains import Domain
+from proofs.games.factors import NEGATIVE, NONNEGATIVE
 from proofs.games.forms import neat
 from proofs.games.limits import Clock
-from proofs.games.signs import NEGATIVE, NONNEGATIVE, Domain, signs
+from proofs.games.signs import signs
 
 
 @dataclass(frozen=True)

@@ -25,19 +25,12 @@ from proofs.games.corners import (
     settled,
     settled_all,
 )
+from proofs.games.domains import Domain, Range
 from proofs.games.equations import solved
+from proofs.games.factors import NEGATIVE, NONNEGATIVE, NONPOSITIVE, POSITIVE
 from proofs.games.forms import neat
 from proofs.games.limits import Clock
-from proofs.games.signs import (
-    NEGATIVE,
-    NONNEGATIVE,
-    NONPOSITIVE,
-    POSITIVE,
-    Domain,
-    Range,
-    decide,
-    signs,
-)
+from proofs.games.signs import proved, signs
 from proofs.games.sums import member, summed, term
 
 
@@ -174,16 +167,16 @@ def stays(
     inside = arbitrary.domain.where(*allowed)
     for piece in (whole, less):
         second = sp.factor(sp.together(-sp.diff(piece, x, 2)))
-        if not decide(second, NONNEGATIVE, arbitrary.domain).holds:
+        if not proved(second, NONNEGATIVE, arbitrary.domain):
             return False
     if sp.simplify((whole - less).subs(there)) != 0:
         return False
     rising = signs(sp.diff(kink, x).subs(there), inside)
     gap = sp.factor(sp.together(sp.diff(whole - less, x).subs(there)))
     if rising == NEGATIVE:
-        return bool(decide(gap, NONNEGATIVE, inside).holds)
+        return bool(proved(gap, NONNEGATIVE, inside))
     if rising == POSITIVE:
-        return bool(decide(gap, NONPOSITIVE, inside).holds)
+        return bool(proved(gap, NONPOSITIVE, inside))
     return False
 
 

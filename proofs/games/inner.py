@@ -14,9 +14,9 @@ from typing import Any
 import sympy as sp
 
 from proofs.games.corners import Side
+from proofs.games.domains import Domain, Range
 from proofs.games.game import Decision, Family, Game, Mover
-from proofs.games.signs import Domain, Range
-from proofs.games.sums import canonical, member, named, summed
+from proofs.games.sums import canonical, named
 
 
 @dataclass(frozen=True)
@@ -101,25 +101,8 @@ def inner(game: Game) -> Inner:
                 sizes[mover.size] = number
                 ranges[number] = Range(mover.size, mover.size, integer=True)
             ranges[symbols[mover.index]] = Range(sp.S.One, integer=True, members=found.size(mover))
-    relations: list[sp.Basic] = []
-    for assumption in game.assumptions:
-        relation = found.inward(assumption)
-        relations.append(relation)
-        relations += _for_all(relation, found)
+    relations = [found.inward(assumption) for assumption in game.assumptions]
     return Inner(game, symbols, Domain(ranges).where(*relations), sizes)
-
-
-def _for_all(relation: Any, at: Inner) -> list[sp.Basic]:
-    """What holds for every member of a family holds for the sum over all of them."""
-    found = []
-    for mover in at.game.players:
-        if not isinstance(mover, Family) or relation in (True, False):
-            continue
-        index = at.index(mover)
-        if relation.has(index):
-            total = summed(member(relation.lhs - relation.rhs, index), at.size(mover))
-            found.append(relation.func(total, 0))
-    return found
 
 
 def _assumptions(low: sp.Expr, high: sp.Expr, *, integer: bool, strict: bool) -> dict[str, bool]:

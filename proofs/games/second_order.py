@@ -14,8 +14,11 @@ from itertools import combinations
 
 import sympy as sp
 
-from proofs.games.signs import NONNEGATIVE, POSITIVE, Domain, Verdict, decide
+from proofs.games.domains import Domain
+from proofs.games.factors import NONNEGATIVE, POSITIVE
+from proofs.games.signs import Verdict, decide
 from proofs.games.solution import Fact
+from proofs.games.sums import named
 
 
 def concave(
@@ -56,4 +59,6 @@ def concave(
 def _how(found: Sequence[Verdict], sign: str, minors: Sequence[sp.Expr]) -> str:
     tools = " and ".join(sorted({verdict.how for verdict in found}))
     subject = "-d²U/dx²" if len(minors) == 1 else "principal minors of -H"
-    return f"{subject} {sign}: {', '.join(str(m) for m in minors)} (by {tools})"
+    return (
+        f"{subject} {sign}: {', '.join(str(named(m, sp.Symbol('j'))) for m in minors)} (by {tools})"
+    )

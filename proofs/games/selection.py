@@ -25,9 +25,12 @@ from proofs.games.corners import (
     settled,
     settled_all,
 )
+from proofs.games.domains import Domain
 from proofs.games.equations import solved
+from proofs.games.factors import NEGATIVE, NONNEGATIVE, POSITIVE
+from proofs.games.forms import neat
 from proofs.games.limits import Clock
-from proofs.games.signs import NEGATIVE, NONNEGATIVE, POSITIVE, Domain, decide, empty, signs
+from proofs.games.signs import empty, proved, signs
 from proofs.games.solution import Fact
 
 
@@ -35,14 +38,15 @@ from proofs.games.solution import Fact
 class Piece:
     """The player's problem in one regime (`conditions` nonnegative) and what solves it there.
 
-    exhaustive: all points that meet the first order conditions are known, or the utility is
-    concave here. ends: what it tends to where a decision is unbounded (see `unbounded`).
+    strict: strictly concave. exhaustive: all points that meet the first order conditions are known.
+    ends: what it tends to where a decision is unbounded (see `unbounded`).
     """
 
     problem: Problem
     conditions: tuple[sp.Expr, ...]
     found: tuple[Candidate, ...]
     concave: bool
+    strict: bool
     exhaustive: bool
     ends: tuple[sp.Expr | None, ...]
 
@@ -103,8 +107,35 @@ def selected(
             "not shown; its candidates for a maximum are all known and were compared",
         )
     )
-    choices = _above_ends(choices, pieces, domain)
-    return _compared(choices, domain)
+    choices = _compared(_above_ends(choices, pieces, domain), domain)
+    facts += [fact for choice in choices for fact in _jumps(choice, pieces, domain)]
+    return choices
+
+
+def _jumps(choice: Choice, pieces: Sequence[Piece], domain: Domain) -> list[Fact]:
+    """Where a later player is indifferent at the edge that is chosen, and its choice matters."""
+    if not _on_edge(choice):
+        return []
+    decisions = choice.candidate.decisions
+    inside = domain.where(*choice.candidate.conditions)
+    player = pieces[choice.piece].problem.player
+    found = []
+    for piece in pieces:
+        conditions = [sp.simplify(c.subs(decisions)) for c in piece.conditions]
+        other = neat(piece.problem.utility.subs(decisions))
+        if 0 not in conditions or settled_all(conditions, inside) is None:
+            continue
+        if sp.simplify(other - choice.value) != 0:
+            found.append(
+                Fact(
+                    f"at {choice.candidate.name} a later player is indifferent and taken to side "
+                    f"with {player} (optimistic commitment: {choice.value}); against it, {player} "
+                    f"gets {other} there, and approaches the optimistic value without attaining it",
+                    True,
+                    "the utility jumps where two branches of the reply meet",
+                )
+            )
+    return found
 
 
 def _value(problem: Problem, candidate: Candidate) -> sp.Expr:
@@ -228,7 +259,7 @@ def _falls(
             left.problem.utility.subs(x, place) - right.problem.utility.subs(x, place)
         )
         gap = sp.diff(left.problem.utility - right.problem.utility, x).subs(x, place)
-        if jump != 0 or not decide(sp.factor(sp.together(gap)), NONNEGATIVE, inside).holds:
+        if jump != 0 or not proved(sp.factor(sp.together(gap)), NONNEGATIVE, inside):
             return False
     return met
 
@@ -316,6 +347,5 @@ def _covers(alternative: sp.Basic, others: Sequence[sp.Basic], inside: Domain) -
     """Whenever one of the others holds, the alternative does."""
     gap = alternative.gts - alternative.lts
     return all(
-        other is alternative or decide(gap, NONNEGATIVE, inside.where(other)).holds
-        for other in others
+        other is alternative or proved(gap, NONNEGATIVE, inside.where(other)) for other in others
     )

@@ -80,7 +80,8 @@ def apart(
     written: dict[sp.Basic, sp.Expr] = {}
     for one in sums_over(expressions, variables):
         known = {"nonnegative": True} if one.function.is_nonnegative else {"real": True}
-        rest = sp.Dummy("R", **known)
+        # Named by its sum: the same sum leaves the same rest in every regime.
+        rest = sp.Symbol(f"the rest of {one}", **known)
         rests[rest] = one
         written[one] = rest + term(one, index)
     return [expression.xreplace(written) for expression in expressions], rests

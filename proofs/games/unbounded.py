@@ -10,8 +10,10 @@ from __future__ import annotations
 import sympy as sp
 
 from proofs.games.corners import Problem
+from proofs.games.domains import Domain
+from proofs.games.factors import NONNEGATIVE, POSITIVE
 from proofs.games.limits import Clock
-from proofs.games.signs import POSITIVE, Domain, signs
+from proofs.games.signs import signs
 
 
 class NoEquilibrium(Exception):
@@ -29,6 +31,8 @@ def ends(problem: Problem, inside: Domain, clock: Clock) -> list[sp.Expr | None]
             if _stopped(problem, x, direction, inside):
                 continue
             limit = _limit(problem.utility, x, direction, inside, clock)
+            if limit == sp.oo and not _free(problem, x, direction, inside):
+                limit = None
             if limit == sp.oo:
                 where = "grows" if direction == sp.oo else "falls"
                 raise NoEquilibrium(
@@ -52,6 +56,18 @@ def _stopped(problem: Problem, x: sp.Basic, direction: sp.Expr, inside: Domain) 
         if signs(slope * (1 if direction == sp.oo else -1), inside) == frozenset({-1}):
             return True
     return False
+
+
+def _free(problem: Problem, x: sp.Basic, direction: sp.Expr, inside: Domain) -> bool:
+    """Whatever the other decisions are, x may go that way for ever: no side gets less slack."""
+    way = 1 if direction == sp.oo else -1
+    for side in problem.sides:
+        slope = sp.diff(side.slack, x)
+        if slope.has(x) or not signs(slope * way, inside) <= NONNEGATIVE:
+            return False
+        if side.equality and slope != 0:
+            return False
+    return True
 
 
 def _limit(
