@@ -9,6 +9,8 @@ Provider 0 is the UAV (the brand bidder, with a contract bid b_0), providers 1�
 "All other providers" includes the UAV in one reading (`everybody`) and means stations in the other,
 which is that of Arnosti, Beck & Milgrom 2016. A factor is a number, public, or computed from the
 bids; every function here is plain NumPy over a batch: bids (batch, providers), factors (batch, 1).
+A factor that is a quotient stays one, (top, per): b_n · per > top · rival compares equal numbers as
+equal in floats, too, where b_n > (b_n / rival) · rival comes out as it rounds.
 """
 
 from __future__ import annotations
@@ -50,21 +52,24 @@ def best_of_the_others(bids: Array) -> Array:
 
 
 def station_outcome(
-    contract: Array, bids: Array, *, rho: Any, everybody: bool = False
+    contract: Array, bids: Array, *, rho: Any, per: Any = 1, everybody: bool = False
 ) -> tuple[Array, Array]:
     """Eqs. 14 and 15 for the stations alone: who wins and what they pay, (batch, stations)."""
     rival = best_of_the_others(bids)
-    threshold = rho * (np.maximum(rival, contract) if everybody else rival)
-    wins = bids > threshold
-    return wins, np.where(wins, threshold, 0)
+    scaled = rho * (np.maximum(rival, contract) if everybody else rival)
+    wins = bids * per > scaled
+    return wins, np.where(wins, scaled / per, 0)
 
 
 def modified_second_bid(
-    reports: Array, *, rho: Any = 2, everybody: bool = False
+    reports: Array, *, rho: Any = 2, per: Any = 1, everybody: bool = False
 ) -> tuple[Array, Array]:
-    """Agent 0 is the brand bidder. everybody: a station must also outbid the brand, ρ times."""
+    """Agent 0 is the brand bidder. The factor is rho / per, numbers or (batch, 1), per > 0.
+
+    everybody: a station must also outbid the brand, ρ times.
+    """
     contract, bids = reports[..., :1], reports[..., 1:]
-    wins, pays = station_outcome(contract, bids, rho=rho, everybody=everybody)
+    wins, pays = station_outcome(contract, bids, rho=rho, per=per, everybody=everybody)
     left = ~wins.any(axis=-1, keepdims=True)
     return (
         np.concatenate([left, wins], axis=-1),
@@ -81,67 +86,77 @@ def second_price(reports: Array) -> tuple[Array, Array]:
 
 # Factors from the bids ---------------------------------------------------------------------------
 
+Quotient = tuple[Any, Any]
+"""(top, per): the factor top / per, both (batch, 1) or numbers."""
 
-def two_highest(bids: Array) -> tuple[Array, Array]:
+
+def two_highest(bids: Array) -> Quotient:
     """The highest and the second highest of each row, (batch, 1)."""
     falling = -np.sort(-bids, axis=-1)
     return falling[..., :1], falling[..., 1:2]
 
 
-def ratio(top: Array, second: Array) -> Array:
+def at_least_one(top: Array, second: Array) -> Quotient:
     """max(1, top / second), and 1 where the second is 0: nobody is left to scale."""
     some = second > 0
-    return np.where(some, np.maximum(top / np.where(some, second, 1), 1), 1)
+    return np.where(some, np.maximum(top, second), 1), np.where(some, second, 1)
 
 
-def myopic_of_highest(reports: Array) -> Array:
+def myopic_of_highest(reports: Array) -> Quotient:
     """max(1, u_0 / u_(2)) of this round: the two highest bids of all providers."""
-    return ratio(*two_highest(reports))
+    return at_least_one(*two_highest(reports))
 
 
-def myopic_of_uav(reports: Array) -> Array:
+def myopic_of_uav(reports: Array) -> Quotient:
     """The same with u_0 the UAV's bid and u_(2) the stations' second highest."""
     return first_best_factor(reports, zeta=1)
 
 
-def first_best_factor(reports: Array, *, zeta: Any = ZETA, everybody: bool = False) -> Array:
+def first_best_factor(reports: Array, *, zeta: Any = ZETA, everybody: bool = False) -> Quotient:
     """max(1, ζ·b_0 / rival): the second price auction in which the UAV's bid counts ζ times."""
     _, second = two_highest(reports[..., 1:])
     rival = np.maximum(second, reports[..., :1]) if everybody else second
-    return ratio(zeta * reports[..., :1], rival)
+    return at_least_one(zeta * reports[..., :1], rival)
 
 
-def optimal_of_highest(history: Array) -> Array:
-    """max(1, E[u_0] / E[u_(2)]) over past rounds: history (rounds, providers) -> (1,)."""
-    return ratio(*(bid.mean(axis=0) for bid in two_highest(history)))
+def optimal_of_highest(history: Array) -> Quotient:
+    """max(1, E[u_0] / E[u_(2)]) over past rounds: history (rounds, providers), a number each."""
+    top, second = two_highest(history)
+    return _means(top, second)
 
 
-def optimal_of_uav(history: Array) -> Array:
+def optimal_of_uav(history: Array) -> Quotient:
     """The same with u_0 the UAV's bid and u_(2) the stations' second highest."""
     _, second = two_highest(history[..., 1:])
-    return ratio(history[..., :1].mean(axis=0), second.mean(axis=0))
+    return _means(history[..., :1], second)
 
 
-def greedy(reports: Array, *, zeta: Any = ZETA) -> Array:
+def _means(top: Array, second: Array) -> Quotient:
+    rho, per = at_least_one(top.mean(axis=0), second.mean(axis=0))
+    return float(rho[0]), float(per[0])
+
+
+def greedy(reports: Array, *, zeta: Any = ZETA) -> Quotient:
     """What a learner of the surplus ζ·S_UAV + S_BS tends to: the least factor where a station
     should have the task, the largest where the UAV should."""
     top, _ = two_highest(reports[..., 1:])
-    return np.where(top > zeta * reports[..., :1], 1, HIGHEST_RHO)
+    return np.where(top > zeta * reports[..., :1], 1, HIGHEST_RHO), 1
 
 
-def scored(reports: Array, *, weights: Any = (2, -1, -1, -1)) -> Array:
-    """A policy network of one layer and two actions: ρ = 1 or 10 by the sign of weights · bids."""
+def scored(reports: Array, *, weights: Any = (2, -1, -1, -1)) -> Quotient:
+    """A policy network of one layer and two actions: ρ = 10 or 1 by the sign of weights · bids."""
     score = (reports * np.array(weights)).sum(axis=-1, keepdims=True)
-    return np.where(score >= 0, HIGHEST_RHO, 1)
+    return np.where(score >= 0, HIGHEST_RHO, 1), 1
 
 
 def with_factor(
-    factor: Callable[[Array], Array], *, everybody: bool = False
+    factor: Callable[[Array], Quotient], *, everybody: bool = False
 ) -> Callable[[Array], tuple[Array, Array]]:
     """The auction whose factor is computed from this round's bids."""
 
     def rule(reports: Array) -> tuple[Array, Array]:
-        return modified_second_bid(reports, rho=factor(reports), everybody=everybody)
+        rho, per = factor(reports)
+        return modified_second_bid(reports, rho=rho, per=per, everybody=everybody)
 
     return rule
 
@@ -194,10 +209,10 @@ def _named(everybody: bool) -> str:
     return "modified second bid" + (" over everybody" if everybody else "")
 
 
-def optimal(factor: Callable[[Array], Array], *, everybody: bool = False) -> Rule:
+def optimal(factor: Callable[[Array], Quotient], *, everybody: bool = False) -> Rule:
     """The auction whose factor comes from past rounds, `HISTORY`."""
-    rho = float(factor(np.array(HISTORY))[0])
-    return partial(modified_second_bid, rho=rho, everybody=everybody)
+    rho, per = factor(np.array(HISTORY))
+    return partial(modified_second_bid, rho=rho, per=per, everybody=everybody)
 
 
 MECHANISMS: dict[str, Callable[[], Mechanism]] = {

@@ -9,6 +9,9 @@ the station exactly for ρ < b_(1)/b_(2). So
                    (over everybody, for ζ ≥ 1, by ρ = max(1, ζ·b_0/max(b_0, b_(2))) ≤ ζ);
     ρ ≤ 10         the same, but for rounds where b_(1) > 10·b_(2): there the station has the task;
     constant ρ     Σ over rounds of b_(1) or ζ·v_0, a step function of ρ with steps at the ratios.
+
+Where ζ ≥ 1, the second price auction has at least 1/ζ of the first best in every round, as
+max(ζ·v_0, b_(1)) ≤ ζ·max(v_0, b_(1)): no factor, learned or not, beats it by more than ζ − 1.
 """
 
 from __future__ import annotations
@@ -62,11 +65,10 @@ def result(instances: Instances, allocation: np.ndarray, payments: np.ndarray) -
     )
 
 
-def auction(instances: Instances, rho: Any, *, everybody: bool = False) -> Result:
-    """The modified second bid at factors (batch, 1) or one for all, everybody bidding its value."""
-    return result(
-        instances, *rules.modified_second_bid(instances.values, rho=rho, everybody=everybody)
-    )
+def auction(instances: Instances, rho: Any, per: Any = 1, *, everybody: bool = False) -> Result:
+    """The modified second bid at the factor rho / per, numbers or (batch, 1), of true values."""
+    played = rules.modified_second_bid(instances.values, rho=rho, per=per, everybody=everybody)
+    return result(instances, *played)
 
 
 def second_price(instances: Instances) -> Result:
@@ -77,16 +79,19 @@ def second_price(instances: Instances) -> Result:
 
 
 def best_constant(values: np.ndarray, zeta: float, *, everybody: bool = False) -> float:
-    """The constant ρ in [1, 10] of the highest total surplus on rounds (batch, providers), exactly:
-    the surplus only changes at the ratios of the best station to its rival."""
+    """A constant ρ in [1, 10] of the highest total surplus on rounds (batch, providers), exactly.
+
+    The surplus changes at the ratios of the best station to its rival only; between two of them,
+    the middle is returned.
+    """
     best, second = np.sort(values[:, 1:], axis=-1)[:, :-3:-1].T
     rival = np.maximum(second, values[:, 0]) if everybody else second
     steps = best / rival
     order = np.argsort(steps, kind="stable")
     steps, gains = steps[order], (zeta * values[:, 0] - best)[order]
     # At ρ every round with a ratio of at most ρ goes to the UAV: a gain over "all to stations".
-    candidates = np.unique(np.clip(steps, 1, rules.HIGHEST_RHO))
-    candidates = np.union1d(candidates, [1.0, float(rules.HIGHEST_RHO)])
+    edges = np.union1d(np.clip(steps, 1, rules.HIGHEST_RHO), [1.0, float(rules.HIGHEST_RHO)])
+    candidates = np.concatenate([edges[:1], (edges[:-1] + edges[1:]) / 2, edges[-1:]])
     total = np.concatenate([[0.0], np.cumsum(gains)])
     at = np.searchsorted(steps, candidates, side="right")
     return float(candidates[np.argmax(total[at])])
@@ -103,30 +108,36 @@ def best_on_grid(values: np.ndarray, zeta: float, *, everybody: bool = False) ->
 
 # Systems -----------------------------------------------------------------------------------------
 
-Factor = Callable[[Instances], Any]
-"""The factor of each round, (batch, 1), or one number for all."""
+Factor = Callable[[Instances], rules.Quotient]
 
 
 def factors(*, everybody: bool) -> dict[str, Factor]:
     """By name. What a constant needs to know of the market it learns from the history."""
 
-    def from_bids(seen: Instances) -> np.ndarray:
-        return np.asarray(rules.first_best_factor(seen.values, zeta=seen.zeta, everybody=everybody))
+    def from_bids(seen: Instances) -> rules.Quotient:
+        return rules.first_best_factor(seen.values, zeta=seen.zeta, everybody=everybody)
+
+    def capped(seen: Instances) -> rules.Quotient:
+        top, per = from_bids(seen)
+        return np.minimum(top, rules.HIGHEST_RHO * per), per
 
     return {
-        "best constant": lambda seen: best_on_grid(seen.history, seen.zeta, everybody=everybody),
-        "random": lambda seen: GRID[(seen.actions * len(GRID)).astype(int)][:, None],
+        "best constant": lambda seen: (
+            best_on_grid(seen.history, seen.zeta, everybody=everybody),
+            1,
+        ),
+        "random": lambda seen: (GRID[(seen.actions * len(GRID)).astype(int)][:, None], 1),
         "myopic": lambda seen: rules.myopic_of_highest(seen.values),
         "myopic, UAV": lambda seen: rules.myopic_of_uav(seen.values),
         "optimal": lambda seen: rules.optimal_of_highest(seen.history),
         "optimal, UAV": lambda seen: rules.optimal_of_uav(seen.history),
         "best from bids": from_bids,
-        "best from bids, rho <= 10": lambda seen: np.minimum(from_bids(seen), rules.HIGHEST_RHO),
+        "best from bids, rho <= 10": capped,
     }
 
 
 def _run(instances: Instances, *, factor: Factor, everybody: bool) -> Result:
-    return auction(instances, factor(instances), everybody=everybody)
+    return auction(instances, *factor(instances), everybody=everybody)
 
 
 SYSTEMS: dict[str, Callable[[Instances], Result]] = {"second price": second_price}
