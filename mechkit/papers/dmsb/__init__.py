@@ -3,12 +3,16 @@
 Kang et al., "Diffusion-based auction mechanism for efficient resource management in 6G-enabled
 vehicular metaverses". A UAV and N ground stations compete for one task: the best station has it if
 it is ρ times ahead of its rivals, else the UAV. `market` draws what tasks are worth, `rules` holds
-the auction and its factors, `systems` what they attain, `claims` what is said of them.
+the auction and its factors, `history` two rounds of it, `systems` what they attain, `claims` what
+is said of them.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 from mechkit.papers.dmsb.claims import CLAIMS
+from mechkit.papers.dmsb.history import two_rounds
 from mechkit.papers.dmsb.market import draw
 from mechkit.papers.dmsb.rules import MECHANISMS
 from mechkit.papers.dmsb.systems import SYSTEMS, first_best
@@ -37,6 +41,8 @@ READINGS: tuple[str, ...] = (
     "share is drawn, as it would be in the model that Theorem 1 leans on",
     "the myopic and the optimal factor: u_0 and u_(2) are the two highest bids of all providers, "
     "or the UAV's bid and the stations' second; both are run; a second bid of 0 means ρ = 1",
+    "history: in a claim about one round it is fixed, four rounds written out; that today's bid is "
+    "tomorrow's history is asked apart, over two rounds",
     "the optimal factor's means are over 256 past rounds, drawn independently of the instances",
     "best constant: the best of the 21 factors on those past rounds",
 )
@@ -52,7 +58,11 @@ PAPER = Paper(
         systems=SYSTEMS,
         large={"stations": 90},
     ),
-    mechanisms=MECHANISMS,
+    mechanisms={
+        **MECHANISMS,
+        "two-rounds": partial(two_rounds, everybody=False),
+        "two-rounds-all": partial(two_rounds, everybody=True),
+    },
     claims=CLAIMS,
     readings=READINGS,
 )

@@ -143,11 +143,11 @@ def _constant(over: str) -> tuple[Claim, ...]:
             rule,
             "ic",
             False,
-            "a UAV of value 1 beside stations at 1/2, 0, 0 and ρ = 2 pays "
+            "UAV of value 1, stations 1/2, 0, 3/8, ρ = 2: it pays 1; "
             + (
-                "its own bid and has the task whatever it bids where no station is twice ahead"
+                "it has the task whatever it bids, and bidding 0 it pays 0"
                 if over == STATIONS
-                else "1; bidding 1/2, 1/2 > 2 · 1/2 still fails and it pays 1/2"
+                else "bidding 1/2 it has the task still, and pays 1/2"
             ),
             says="the UAV does not gain by bidding something else than its value",
             role="brand",
@@ -309,6 +309,18 @@ def _baselines(over: str) -> tuple[Claim, ...]:
             role="performance",
             where=where,
             reading=uav + past,
+        ),
+        _asked(
+            f"optimal.ic/rounds/{over}",
+            f"two-rounds{end}",
+            "ic",
+            False,
+            "UAV 0, stations 1, 1/4, 0 in both rounds: the station wins the first at 1/4, then "
+            "ρ = 4 and 1 > 4 · 1/4 fails; bidding 1/2 at first, ρ = 2 and it wins again, at 1/2",
+            says=says,
+            role="performance",
+            where=where,
+            reading=highest + "; two rounds, the second's ρ from the bids of the first",
         ),
     )
 
