@@ -237,3 +237,20 @@ def test_equal_numbers_compare_as_equal():
     # Over everybody ρ times the rivals is the own bid of whoever is highest: no station ever wins.
     found = MARKET.systems["myopic, over everybody"](instances(5_000, seed=9))
     assert (found.measured["surplus of the stations"] == 0).all()
+
+
+def test_what_is_not_given_is_swept():
+    for name, levels in systems.SWEPT.items():
+        shares = systems.sweep(name, batch=200)
+        assert tuple(shares) == levels
+        for level, row in shares.items():
+            assert all(0 < share <= 1 + 1e-12 for share in row.values())
+            assert row["best from bids"] == pytest.approx(1)
+            zeta = level if name == "zeta" else 1.5
+            assert row["second price"] >= 1 / zeta
+    # Only g / σ² enters: ten times the one is a tenth of the other.
+    gain, noise = systems.sweep("gain", batch=50), systems.sweep("noise", batch=50)
+    for high, low in ((10.0, 0.1), (0.1, 10.0)):
+        assert list(gain[high].values()) == pytest.approx(list(noise[low].values()))
+    with pytest.raises(InputError, match="expected one of gain, noise, unit, zeta"):
+        systems.sweep("beta")

@@ -90,6 +90,15 @@ def test_theorem_1_is_proved_for_every_constant(name):
     assert found.certificate.tool
 
 
+@pytest.mark.parametrize("name", PAPER.mechanisms)
+def test_every_mechanism_is_feasible_and_keeps_what_is_paid(name):
+    report = mk.verify(
+        PAPER.mechanisms[name](), ["feasible", "weak_budget_balance"], evaluations=4_000
+    )
+    assert report.ok
+    assert all(found.status is Status.UNREFUTED for found in report)
+
+
 # The counterexamples of the arguments, played -----------------------------------------------------
 
 

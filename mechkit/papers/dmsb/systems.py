@@ -17,14 +17,16 @@ max(ζ·v_0, b_(1)) ≤ ζ·max(v_0, b_(1)): no factor, learned or not, beats it
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 import solvers
+from mechkit.errors import require
 from mechkit.papers.dmsb import rules
-from mechkit.papers.dmsb.market import Instances
+from mechkit.papers.dmsb.market import PRINTED, Instances, draw
 from mechkit.papers.paper import Result
 
 ACTIONS = 20
@@ -146,3 +148,29 @@ for _everybody, _end in ((False, ""), (True, ", over everybody")):
         f"{_name}{_end}": partial(_run, factor=_factor, everybody=_everybody)
         for _name, _factor in factors(everybody=_everybody).items()
     }
+
+
+# What is not given, swept -------------------------------------------------------------------------
+
+SWEPT: dict[str, tuple[float, ...]] = {
+    "gain": (0.1, 1.0, 10.0),
+    "noise": (0.1, 1.0, 10.0),
+    "unit": (10.0, 100.0, 1000.0),
+    "zeta": ZETAS,
+}
+"""Parameters that the paper does not give, by name, and the levels to try of each."""
+
+
+def sweep(name: str, *, seed: int = 0, batch: int = 1000) -> dict[float, dict[str, float]]:
+    """Each system's share of the optimum's total, at every level of one parameter of `SWEPT`."""
+    require(name in SWEPT, f"name = {name!r}: expected one of {', '.join(SWEPT)}")
+    shares: dict[float, dict[str, float]] = {}
+    for level in SWEPT[name]:
+        changed: dict[str, Any] = {name: level}
+        parameters = replace(PRINTED, **changed)
+        seen = draw(np.random.default_rng(seed), batch, parameters=parameters)
+        best = first_best(seen).sum()
+        shares[level] = {
+            system: float(run(seen).welfare.sum() / best) for system, run in SYSTEMS.items()
+        }
+    return shares
