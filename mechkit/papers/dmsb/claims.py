@@ -266,8 +266,8 @@ def _baselines(over: str) -> tuple[Claim, ...]:
             not low,
             "UAV 1, stations 4/5, 1/5, 0: ρ = 5/4, pays 1/4; reporting 1, ρ = 1 and it pays 1/5"
             if low
-            else "almost vacuous: ρ times the highest other bid is the own bid of whoever is highest, "
-            "and no station ever wins, unless every other bid is 0, and then it pays 0",
+            else "almost vacuous: ρ times the highest other bid is the own bid of whoever is "
+            "highest, and no station ever wins, unless every other bid is 0, and then it pays 0",
             says=says,
             role="performance",
             where=where,
