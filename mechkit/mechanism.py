@@ -227,6 +227,16 @@ def play(mechanism: Mechanism, reports: Array, public: Public | None = None) -> 
 
 
 def _rules(mechanism: Mechanism, reports: Array, public: Public) -> tuple[Array, Array]:
+    if isinstance(reports, np.ndarray):
+        return _run(mechanism, reports, public)
+    shown = [part for item in public.items() for part in item]
+    found: tuple[Array, Array] = reports.algebra.recall(
+        (mechanism, reports, *shown), lambda: _run(mechanism, reports, public)
+    )
+    return found
+
+
+def _run(mechanism: Mechanism, reports: Array, public: Public) -> tuple[Array, Array]:
     reports = _shield(reports)
     more = {"public": public} if mechanism.setting.public else {}
     before = signals()

@@ -18,14 +18,19 @@ execution and program testing" (1976), for running programs on unknowns.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial, reduce
 from typing import Any
 
+import numpy as np
+
 from proofs.algebra import Algebra, Kind, Term
+from proofs.arrays import Array
 from proofs.concrete import Exact
 from proofs.errors import Signal, user_line
+from proofs.recall import Memory
 from proofs.terms import Infinity, Undefined, undefined
 
 __all__ = [
@@ -107,36 +112,43 @@ class Affine:
         return written(self)
 
 
+@dataclass
+class Path:
+    """Which path is being followed: what is worked out holds on one path only."""
+
+    number: int = 0
+
+
 def _later(operation: Callable[[Term, Term], Term]) -> Callable[[Any, Any], Term]:
     def method(self: Any, other: Any) -> Term:
         if not isinstance(other, (int, Fraction, Affine, Delayed)):
             return NotImplemented
-        return Delayed(lambda: operation(self.need(), needed(other)))
+        return Delayed(lambda: operation(self.need(), needed(other)), self._path)
 
     return method
 
 
 class Delayed:
-    """A real number that is worked out when it is needed, questions included."""
+    """A real number that is worked out when it is needed, questions included, once on each path."""
 
-    __slots__ = ("_term", "_work")
+    __slots__ = ("_number", "_path", "_term", "_work")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, work: Callable[[], Term]) -> None:
-        self._work: Callable[[], Term] | None = work
+    def __init__(self, work: Callable[[], Term], path: Path) -> None:
+        self._work, self._path, self._number = work, path, -1
         self._term: Term = None
 
     def need(self) -> Term:
-        if self._work is not None:
+        if self._number != self._path.number:
             self._term = needed(self._work())
-            self._work = None
+            self._number = self._path.number
         return self._term
 
     def __eq__(self, other: object) -> bool:
         raise TypeError("delayed numbers are compared by their algebra only")
 
     def __neg__(self) -> Term:
-        return Delayed(lambda: -self.need())
+        return Delayed(lambda: -self.need(), self._path)
 
     __add__ = __radd__ = _later(operator.add)
     __mul__ = __rmul__ = _later(operator.mul)
@@ -145,25 +157,27 @@ class Delayed:
     __truediv__ = _later(operator.truediv)
 
     def __repr__(self) -> str:
-        return repr(self._term) if self._work is None else "not needed so far"
+        known = self._number == self._path.number
+        return repr(self._term) if known else "not needed so far"
 
 
 _OWN = (Affine, Delayed)
 
 
 class Asked:
-    """A truth value that is worked out when it is needed, by asking."""
+    """A truth value that is worked out when it is needed, by asking, once on each path."""
 
-    __slots__ = ("_truth", "_work")
+    __slots__ = ("_number", "_path", "_truth", "_work")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, work: Callable[[], bool]) -> None:
-        self._work = work
-        self._truth: bool | None = None
+    def __init__(self, work: Callable[[], bool], path: Path) -> None:
+        self._work, self._path, self._number = work, path, -1
+        self._truth = False
 
     def __bool__(self) -> bool:
-        if self._truth is None:
+        if self._number != self._path.number:
             self._truth = bool(self._work())
+            self._number = self._path.number
         return self._truth
 
     def __int__(self) -> int:
@@ -209,13 +223,21 @@ class Paths(Exact):
     """Exact arithmetic on affine forms, concrete because somebody answers each of its questions.
 
     Args:
-        ask: given two or more worked-out terms, forms or rationals no two of which differ by a
-            constant only, the position of the first largest.
+        ask: given two or more worked-out terms, as text and as they are, forms or rationals no two
+            of which differ by a constant only, the position of the first largest.
+
+    Attributes:
+        path: to be counted on whenever the answers may be others than before.
     """
 
-    def __init__(self, ask: Callable[[list[Term]], int]) -> None:
+    def __init__(self, ask: Callable[[tuple[str, ...], list[Term]], int]) -> None:
         super().__init__()
-        self._ask = ask
+        self.path = Path()
+        self._memory = Memory(lambda question: ask(*question))
+
+    def recall(self, parts: Sequence[Any], work: Callable[[], Any]) -> Any:
+        told = [_told(part) for part in parts]
+        return work() if None in told else self._memory.recall(tuple(told), work)
 
     def kind_of(self, term: Term) -> Kind | None:
         return "real" if isinstance(term, _OWN) else None
@@ -241,24 +263,27 @@ class Paths(Exact):
             if constant(terms[j]) < constant(term):
                 best[frozenset(slopes(term).items())] = i
         places = sorted(best.values())
-        return places[self._ask([terms[i] for i in places]) if len(places) > 1 else 0]
+        if len(places) == 1:
+            return places[0]
+        asked = [terms[i] for i in places]
+        return places[self._memory.ask((tuple(map(written, asked)), asked))]
 
     def argmin(self, row: list[Term]) -> Term:
         return self.argmax([-term for term in row]) if _of_unknowns(row) else super().argmin(row)
 
     def less(self, a: Term, b: Term) -> Term:
         if _of_unknowns((a, b)):
-            return Asked(lambda: self.argmax([a, b]) == 1)
+            return Asked(lambda: self.argmax([a, b]) == 1, self.path)
         return super().less(_settled(a), _settled(b))
 
     def less_equal(self, a: Term, b: Term) -> Term:
         if _of_unknowns((a, b)):
-            return Asked(lambda: self.argmax([b, a]) == 0)
+            return Asked(lambda: self.argmax([b, a]) == 0, self.path)
         return super().less_equal(_settled(a), _settled(b))
 
     def equal(self, a: Term, b: Term) -> Term:
         if _of_unknowns((a, b)):
-            return Asked(lambda: self.argmax([b, a]) == 0 and self.argmax([a, b]) == 0)
+            return Asked(lambda: self.argmax([b, a]) == 0 and self.argmax([a, b]) == 0, self.path)
         return super().equal(_settled(a), _settled(b))
 
     def not_equal(self, a: Term, b: Term) -> Term:
@@ -271,10 +296,10 @@ class Paths(Exact):
             return False
         if a is True or b is True:
             return b if a is True else a
-        return Asked(lambda: bool(a) and bool(b))
+        return Asked(lambda: bool(a) and bool(b), self.path)
 
     def invert(self, a: Term) -> Term:
-        return Asked(lambda: not a) if isinstance(a, Asked) else not a
+        return Asked(lambda: not a, self.path) if isinstance(a, Asked) else not a
 
     def either(self, a: Term, b: Term) -> Term:
         return Algebra.either(self, a, b)
@@ -284,7 +309,7 @@ class Paths(Exact):
 
     def scale(self, condition: Term, number: Term, zero: Term) -> Term:
         if isinstance(condition, Asked) and isinstance(number, (Fraction, *_OWN)):
-            return Delayed(lambda: number if condition else zero)
+            return Delayed(lambda: number if condition else zero, self.path)
         return super().scale(condition, number, zero)
 
     def cast(self, term: Term, old: Kind, new: Kind) -> Term:
@@ -335,7 +360,7 @@ class Paths(Exact):
     def _delayed(self, row: list[Term], work: Callable[[], Term]) -> Term:
         """Later, if the result is certain to be a number."""
         finite = all(isinstance(term, (Fraction, int, *_OWN)) for term in row)
-        return Delayed(work) if finite else work()
+        return Delayed(work, self.path) if finite else work()
 
     def product(self, row: list[Term]) -> Term:
         return reduce(self.multiply, row)
@@ -348,7 +373,7 @@ class Paths(Exact):
     def multiply(self, a: Term, b: Term) -> Term:
         if isinstance(a, _OWN) and isinstance(b, _OWN):
             line = user_line()
-            return Delayed(lambda: self._product(a, b, line))
+            return Delayed(lambda: self._product(a, b, line), self.path)
         if _of_unknowns((a, b)) and (isinstance(a, Infinity) or isinstance(b, Infinity)):
             raise _not_linear("an infinity times an unknown")
         return super().multiply(a, b)
@@ -372,7 +397,7 @@ class Paths(Exact):
         if not isinstance(divisor, Affine):
             return a / divisor
         line = user_line()
-        return Delayed(lambda: self._quotient(divisor, line))
+        return Delayed(lambda: self._quotient(divisor, line), self.path)
 
     def _quotient(self, divisor: Affine, line: str) -> Term:
         raise NotLinear(f"{line}: a quotient by ({divisor}) is not linear")
@@ -423,6 +448,18 @@ class Paths(Exact):
         if _of_unknowns((a, b)):
             return Algebra.remainder(self, a, b)
         return super().remainder(a, b)
+
+
+def _told(part: Any) -> Hashable | None:
+    """All that there is to know of an argument, or None; what is no array stands for itself."""
+    if isinstance(part, np.ndarray) and part.dtype != object:
+        return part.shape, part.dtype.str, part.tobytes()
+    if not isinstance(part, Array):
+        return None if isinstance(part, np.ndarray) else part
+    terms = part.terms.ravel().tolist()
+    if not all(isinstance(term, (Affine, Fraction, int)) for term in terms):
+        return None
+    return part.kind, part.terms.shape, tuple(map(written, terms))
 
 
 def _of_unknowns(terms: Sequence[Term]) -> bool:

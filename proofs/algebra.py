@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import reduce
 from typing import Any, Literal
@@ -92,6 +92,13 @@ class Algebra(ABC):
         # floats of ours.
         with np.errstate(all="ignore"):
             return as_array(operation(*arrays))
+
+    def recall(self, parts: Sequence[Any], work: Callable[[], Any]) -> Any:
+        """What ``work()`` gives, which depends on ``parts`` alone: arrays, and what is hashable.
+
+        An algebra under which a program runs many times may remember it (`proofs.recall`).
+        """
+        return work()
 
     # Constants and conversions
 

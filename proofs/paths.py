@@ -174,6 +174,7 @@ class _Search:
         while True:
             self.depth = 0
             self.answers.clear()
+            self.algebra.path.number += 1
             terms = np.empty(len(self.unknowns), dtype=object)
             terms[:] = self.unknowns
             margins = _margins(program(Array(terms, "real", self.algebra)))
@@ -184,8 +185,7 @@ class _Search:
             if not self._next_path():
                 return
 
-    def ask(self, row: list[Term]) -> int:
-        key = tuple(map(written, row))
+    def ask(self, key: tuple[str, ...], row: list[Term]) -> int:
         answer = self.answers.get(key)
         if answer is None:
             if self.depth == len(self.path):
