@@ -82,7 +82,7 @@ class Affine:
                     del sums[k]
             return _affine(sums, self.constant + other.constant)
         if isinstance(other, (int, Fraction)):
-            return Affine(self.slopes, self.constant + other)
+            return _affine(self.slopes, self.constant + other)
         return NotImplemented
 
     __radd__ = __add__
@@ -197,7 +197,10 @@ def _settled(term: Term) -> Term:
 
 
 def _affine(slopes: dict[int, Number], constant: Number) -> Term:
-    return Affine(slopes, constant) if slopes else Fraction(constant)
+    if not slopes:
+        return Fraction(constant)
+    # Sums of integers are faster, and most constants are whole.
+    return Affine(slopes, constant.numerator if constant.denominator == 1 else constant)
 
 
 def slopes(term: Term) -> dict[int, Number]:

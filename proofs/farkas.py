@@ -51,10 +51,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Point:
-    """A solution of all rows, one rational per unknown; and a basis to start from next time."""
+    """A solution of all rows, x_k = numerators[k] / denominator; and a basis to start from next
+    time."""
 
-    at: tuple[Fraction, ...]
+    numerators: tuple[int, ...]
+    denominator: int
     basis: tuple[int, ...]
+
+    @property
+    def at(self) -> tuple[Fraction, ...]:
+        """The solution, one rational per unknown."""
+        return tuple(Fraction(numerator, self.denominator) for numerator in self.numerators)
+
+    def scaled(self, slopes: Mapping[int, Number], constant: Number) -> Number:
+        """The denominator, which is positive, times Σ_k slopes[k] x_k + constant."""
+        total = constant * self.denominator
+        for k, slope in slopes.items():
+            total += slope * self.numerators[k]
+        return total
 
 
 @dataclass(frozen=True)
@@ -104,10 +118,14 @@ class System:
     def push(self, row: Row) -> None:
         """Add a row at the end."""
         numbers = [*row.slopes.values(), row.constant]
-        factor = math.lcm(*(number.denominator for number in numbers))
-        slopes = tuple((k, int(slope * factor)) for k, slope in row.slopes.items())
-        constant = int(row.constant * factor)
-        scale = max((abs(slope) for _, slope in slopes), default=0) or abs(constant) or 1
+        factor = math.lcm(*[number.denominator for number in numbers])
+        if factor == 1:
+            whole = [number.numerator for number in numbers]
+        else:
+            whole = [number.numerator * (factor // number.denominator) for number in numbers]
+        constant = whole.pop()
+        slopes = tuple(zip(row.slopes, whole, strict=True))
+        scale = max(map(abs, whole), default=0) or abs(constant) or 1
         place = len(self._rows) + 1
         if place == len(self._table):
             self._table = np.concatenate([self._table, np.zeros_like(self._table)])
@@ -150,9 +168,9 @@ class System:
             slack = columns @ vertex + constants
             entering = int(np.argmin(slack))
             if slack[entering] >= -_CLOSE:
-                at = tuple(_simple(float(value)) for value in vertex[:-1])
-                found = tuple(int(place) - 1 for place in places)
-                return Point(at, found) if self._satisfied(at) else None
+                at = [_simple(value) for value in vertex[:-1].tolist()]
+                point = _point(at, (places - 1).tolist())
+                return point if self._satisfied(point) else None
             direction = columns[entering] @ inverse
             ratios = np.full(len(places), np.inf)
             np.divide(weights, direction, out=ratios, where=direction > _CLOSE)
@@ -174,33 +192,33 @@ class System:
             (number, _simple(size / largest)) for number, size in sizes.items()
         )
 
-    def _satisfied(self, at: tuple[Fraction, ...]) -> bool:
-        common = math.lcm(*(value.denominator for value in at))
-        scaled = [value.numerator * (common // value.denominator) for value in at]
+    def _satisfied(self, point: Point) -> bool:
+        at, common = point.numerators, point.denominator
         for row in self._rows:
             slack = row.constant * common
             for k, slope in row.slopes:
-                slack += slope * scaled[k]
+                slack += slope * at[k]
             if slack < 0 or (row.strict and slack == 0):
                 return False
         return True
 
     def _contradiction(self, weights: Iterable[tuple[int, Number]]) -> Contradiction | None:
         """The weights of the integral rows, as multipliers of the rows; None unless they are."""
-        positive = {number: Fraction(weight) for number, weight in weights if weight > 0}
-        total: dict[int, Number] = {}
-        constant, strict = Fraction(0), False
+        positive = {number: weight for number, weight in weights if weight > 0}
+        common = math.lcm(*(weight.denominator for weight in positive.values()))
+        total: dict[int, int] = {}
+        constant, strict = 0, False
         for number, weight in positive.items():
-            row = self._rows[number]
-            constant += weight * row.constant
+            row, whole = self._rows[number], weight.numerator * (common // weight.denominator)
+            positive[number] = whole * row.factor
+            constant += whole * row.constant
             strict = strict or row.strict
             for k, slope in row.slopes:
-                total[k] = total.get(k, 0) + weight * slope
+                total[k] = total.get(k, 0) + whole * slope
         if any(total.values()) or constant > 0 or (constant == 0 and not strict):
             return None
-        return Contradiction(
-            _integers({n: weight * self._rows[n].factor for n, weight in positive.items()})
-        )
+        divisor = math.gcd(*positive.values())
+        return Contradiction({number: positive[number] // divisor for number in sorted(positive)})
 
     # Rational arithmetic
 
@@ -220,7 +238,7 @@ class System:
                 return self._certain(weights)
             entering = self._first_violated(vertex)
             if entering is None:
-                return Point(tuple(vertex[:last]), tuple(basis))
+                return _point(vertex[:last], basis)
             slopes = [*self._rows[entering].slopes, (last, -int(self._rows[entering].strict))]
             direction = [
                 sum((slope * inverse[k][i] for k, slope in slopes), Fraction(0))
@@ -261,16 +279,14 @@ class System:
         return found
 
 
-def _simple(value: float) -> Fraction:
+def _simple(value: float) -> Number:
     whole = round(value)
     if abs(value - whole) < _CLOSE:
-        return Fraction(whole)
+        return whole
     return Fraction(value).limit_denominator(_DENOMINATOR)
 
 
-def _integers(multipliers: dict[int, Fraction]) -> dict[int, int]:
-    """The multipliers up to a positive factor, as integers without common divisor."""
-    common = math.lcm(*(weight.denominator for weight in multipliers.values()))
-    scaled = {number: int(weight * common) for number, weight in multipliers.items()}
-    divisor = math.gcd(*scaled.values())
-    return {number: scaled[number] // divisor for number in sorted(scaled)}
+def _point(at: Sequence[Number], basis: Iterable[int]) -> Point:
+    common = math.lcm(*(value.denominator for value in at))
+    numerators = tuple(value.numerator * (common // value.denominator) for value in at)
+    return Point(numerators, common, tuple(basis))

@@ -121,7 +121,7 @@ class _Search:
             [(low, high) if low < high else (Fraction(0), Fraction(0)) for low, high in self.box]
         )
         self.unknowns: list[Term] = [
-            Affine({k: 1}, Fraction(0)) if low < high else low
+            Affine({k: 1}, 0) if low < high else low
             for k, (low, high) in enumerate(self.box)
         ]
         matrix, bounds = constraints or ((), ())
@@ -140,7 +140,7 @@ class _Search:
         self.path: list[_Split] = []
         self.depth = 0
         self.answers: dict[tuple[str, ...], int] = {}
-        self.point = Point((), ())
+        self.point = Point((), 1, ())
 
     def run(self, program: Program) -> Proof | Violation:
         start = self.system.decide()
@@ -254,10 +254,7 @@ class _Search:
         self.system.push(Row(slopes(term), constant(term), strict))
 
     def _largest_at(self, point: Point, row: list[Term]) -> int:
-        at = [
-            sum((slope * point.at[k] for k, slope in slopes(term).items()), constant(term))
-            for term in row
-        ]
+        at = [point.scaled(slopes(term), constant(term)) for term in row]
         return max(range(len(row)), key=at.__getitem__)
 
     def _confirmed(self, program: Program, violated: Point) -> Violation:

@@ -167,5 +167,5 @@ def test_an_empty_box_is_a_contradiction() -> None:
 
 
 def test_no_unknowns() -> None:
-    assert System([]).decide() == Point((), (-1,))
+    assert System([]).decide() == Point((), 1, (-1,))
     assert isinstance(system_of([], [Row({}, -1)]).decide(), Contradiction)
