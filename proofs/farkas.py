@@ -27,6 +27,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -80,13 +81,15 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class _Scaled:
-    """A row times ``factor``, which makes it integral, with the scale of its float copy."""
+    """A row times ``factor``, which makes it integral, with the scale of its float copy; equal
+    rows have one and the same number as their ``name``."""
 
     slopes: tuple[tuple[int, int], ...]
     constant: int
     factor: int
-    scale: float
+    scale: int
     strict: bool
+    name: int
 
 
 class System:
@@ -101,8 +104,13 @@ class System:
         self._unknowns = len(box)
         # Row −1, kept at place 0 of the table, is t ≤ 1. Columns: the slopes, that of t, constant.
         self._table = np.zeros((64, self._unknowns + 2))
+        self._filled = 1
         self._table[0, -2:] = -1, 1
         self._rows: list[_Scaled] = []
+        self._names: dict[Any, int] = {}
+        # By name: where a row is, and the contradictions that it was in, as multipliers by name.
+        self._places: dict[int, int] = {}
+        self._contradictions: dict[int, list[dict[int, int]]] = {}
         for k, (low, _) in enumerate(box):
             self.push(Row({k: 1}, -low))
         for k, (_, high) in enumerate(box):
@@ -125,36 +133,64 @@ class System:
             whole = [number.numerator * (factor // number.denominator) for number in numbers]
         constant = whole.pop()
         slopes = tuple(zip(row.slopes, whole, strict=True))
+        content = (slopes, constant, factor, row.strict)
+        name = self._names.setdefault(content, len(self._names))
+        self._places.setdefault(name, len(self._rows))
         scale = max(map(abs, whole), default=0) or abs(constant) or 1
-        place = len(self._rows) + 1
-        if place == len(self._table):
-            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
-        floats = self._table[place]
-        floats[:] = 0
-        for k, slope in slopes:
-            floats[k] = slope / scale
-        floats[-2:] = -1 if row.strict else 0, constant / scale
-        self._rows.append(_Scaled(slopes, constant, factor, float(scale), row.strict))
+        self._rows.append(_Scaled(slopes, constant, factor, scale, row.strict, name))
 
     def cut(self, length: int) -> None:
         """Keep the first ``length`` rows."""
+        for number in range(length, len(self._rows)):
+            name = self._rows[number].name
+            if self._places[name] == number:
+                del self._places[name]
         del self._rows[length:]
+        self._filled = min(self._filled, length + 1)
 
-    def decide(self, start: tuple[int, ...] | None = None) -> Point | Contradiction:
+    def decide(
+        self, start: tuple[int, ...] | None = None, *, fresh: int | None = None
+    ) -> Point | Contradiction:
         """A point that satisfies all rows, or multipliers that show that there is none.
 
         Args:
             start: the basis of a `Point` that was found when the system had only some first part of
                 its present rows.
+            fresh: the number of the first row that the system did not have then. The rows from
+                there on are looked up in the contradictions that were found before.
         """
+        if fresh is not None and (known := self._known(fresh)) is not None:
+            return known
         corner = (*range(self._unknowns), -1)
-        return self._guess(list(start or corner)) or self._decide_exactly(list(corner))
+        found = self._guess(list(start or corner)) or self._decide_exactly(list(corner))
+        if isinstance(found, Contradiction):
+            self._keep(found)
+        return found
+
+    # Contradictions that were found before: of one and the same rows, wherever they stand
+
+    def _known(self, fresh: int) -> Contradiction | None:
+        places = self._places
+        for row in self._rows[fresh:]:
+            for multipliers in self._contradictions.get(row.name, ()):
+                if multipliers.keys() <= places.keys():
+                    return Contradiction(dict(sorted((places[n], w) for n, w in multipliers.items())))
+        return None
+
+    def _keep(self, contradiction: Contradiction) -> None:
+        multipliers: dict[int, int] = {}
+        for number, weight in contradiction.multipliers.items():
+            name = self._rows[number].name
+            multipliers[name] = multipliers.get(name, 0) + weight
+        for number in contradiction.multipliers:
+            if number >= 2 * self._unknowns:
+                self._contradictions.setdefault(self._rows[number].name, []).append(multipliers)
 
     # The guess and its check
 
     def _guess(self, basis: list[int]) -> Point | Contradiction | None:
         """The dual simplex method in floats; None unless its answer holds exactly."""
-        table = self._table[: len(self._rows) + 1]
+        table = self._floats()
         columns, constants = table[:, :-1], table[:, -1]
         places = np.array(basis) + 1
         for _ in range(_PIVOTS + 2 * len(places)):
@@ -180,6 +216,20 @@ class System:
                 return self._rounded_multipliers(np.append(places, entering), ray)
             places[leaving] = entering
         return None
+
+    def _floats(self) -> np.ndarray:
+        """The rows in floats, t ≤ 1 before them."""
+        size = len(self._rows) + 1
+        while size > len(self._table):
+            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
+        for place in range(self._filled, size):
+            row, floats = self._rows[place - 1], self._table[place]
+            floats[:] = 0
+            for k, slope in row.slopes:
+                floats[k] = slope / row.scale
+            floats[-2:] = -1 if row.strict else 0, row.constant / row.scale
+        self._filled = size
+        return self._table[:size]
 
     def _rounded_multipliers(self, places: np.ndarray, weights: np.ndarray) -> Contradiction | None:
         sizes = {

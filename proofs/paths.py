@@ -210,7 +210,10 @@ class _Search:
                 if i != answer:
                     self._push(split.row[answer] - term, strict=i < answer)
             split.answer = answer
-            found = split.point if answer == known else self.system.decide(split.point.basis)
+            if answer == known:
+                found: Point | Contradiction = split.point
+            else:
+                found = self.system.decide(split.point.basis, fresh=split.length)
             if isinstance(found, Point):
                 self.point = found
                 return True
@@ -242,7 +245,7 @@ class _Search:
             self._check_time()
             length = len(self.system)
             self._push(-margin, strict=True)
-            found = self.system.decide(self.point.basis)
+            found = self.system.decide(self.point.basis, fresh=length)
             self.system.cut(length)
             if isinstance(found, Point):
                 return found
