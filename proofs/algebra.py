@@ -106,6 +106,8 @@ class Algebra(ABC):
         """The term and kind of a number; a float is the simplest rational that rounds to it."""
         if type(value) is Fraction:
             return value, "real"
+        if type(value) is int:
+            return value, "int"
         if isinstance(value, (bool, np.bool_)):
             return bool(value), "bool"
         if isinstance(value, numbers.Integral):
