@@ -22,7 +22,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial, reduce
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -455,14 +455,19 @@ class Paths(Exact):
 
 def _told(part: Any) -> Hashable | None:
     """All that there is to know of an argument, or None; what is no array stands for itself."""
-    if isinstance(part, np.ndarray) and part.dtype != object:
-        return part.shape, part.dtype.str, part.tobytes()
-    if not isinstance(part, Array):
-        return None if isinstance(part, np.ndarray) else part
-    terms = part.terms.ravel().tolist()
-    if not all(isinstance(term, (Affine, Fraction, int)) for term in terms):
+    if isinstance(part, Array):
+        terms = part.terms.ravel().tolist()
+        if not all(isinstance(term, (Affine, Fraction, int)) for term in terms):
+            return None
+        return part.kind, part.terms.shape, tuple(map(written, terms))
+    if isinstance(part, np.ndarray):
+        plain = part.dtype != object
+        return (part.shape, part.dtype.str, part.tobytes()) if plain else None
+    try:
+        hash(part)
+    except TypeError:
         return None
-    return part.kind, part.terms.shape, tuple(map(written, terms))
+    return cast(Hashable, part)
 
 
 def _of_unknowns(terms: Sequence[Term]) -> bool:

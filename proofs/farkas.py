@@ -141,7 +141,7 @@ class System:
 
     def cut(self, length: int) -> None:
         """Keep the first ``length`` rows."""
-        for number in range(length, len(self._rows)):
+        for number in reversed(range(length, len(self._rows))):
             name = self._rows[number].name
             if self._places[name] == number:
                 del self._places[name]
@@ -174,7 +174,9 @@ class System:
         for row in self._rows[fresh:]:
             for multipliers in self._contradictions.get(row.name, ()):
                 if multipliers.keys() <= places.keys():
-                    return Contradiction(dict(sorted((places[n], w) for n, w in multipliers.items())))
+                    return Contradiction(
+                        dict(sorted((places[n], w) for n, w in multipliers.items()))
+                    )
         return None
 
     def _keep(self, contradiction: Contradiction) -> None:

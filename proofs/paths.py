@@ -121,8 +121,7 @@ class _Search:
             [(low, high) if low < high else (Fraction(0), Fraction(0)) for low, high in self.box]
         )
         self.unknowns: list[Term] = [
-            Affine({k: 1}, 0) if low < high else low
-            for k, (low, high) in enumerate(self.box)
+            Affine({k: 1}, 0) if low < high else low for k, (low, high) in enumerate(self.box)
         ]
         matrix, bounds = constraints or ((), ())
         for number, (coefficients, bound) in enumerate(zip(matrix, bounds, strict=True)):

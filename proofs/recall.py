@@ -2,11 +2,11 @@
 
 A program that is followed path by path runs again from its start on each path. Take a part of it
 that depends on its arguments alone, a mechanism's rule, and that learns of unknown numbers only by
-asking questions (`proofs.affine`). Run twice on the same arguments, it asks the same first question;
-given the same answer, the same second one; and where all answers are the same, it gives the same
-result. So the runs of a part form a tree of questions, and where a path gives answers for which
-there is a result in the tree, the part need not run again: before a deviation of one agent a rule
-has far fewer runs than the profiles before and after it have together.
+asking questions (`proofs.affine`). Run twice on the same arguments, it asks the same first
+question; given the same answer, the same second one; and where all answers are the same, it gives
+the same result. So the runs of a part form a tree of questions, and where a path gives answers for
+which there is a result in the tree, the part need not run again. A rule has far fewer such runs
+than the pairs of a profile and a deviation have paths.
 
 A part that depends on something else, or changes what it has returned, makes this wrong. What is
 found with it is a proposal, which `proofs.checker` checks without any memory.
