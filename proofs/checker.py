@@ -87,7 +87,8 @@ _Direction = tuple[frozenset[tuple[int, Fraction | int]], Fraction | int]
 
 
 def _direction(parts: _Parts) -> _Direction:
-    scale = abs(parts[max(parts)])
+    last = parts[max(parts)]
+    scale = last if last > 0 else -last
     if scale != 1:
         parts = {k: _whole(Fraction(part) / scale) for k, part in parts.items()}
     constant = parts.pop(-1, 0)

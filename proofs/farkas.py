@@ -256,11 +256,12 @@ class System:
 
     def _contradiction(self, weights: Iterable[tuple[int, Number]]) -> Contradiction | None:
         """The weights of the integral rows, as multipliers of the rows; None unless they are."""
-        positive = {number: weight for number, weight in weights if weight > 0}
-        common = math.lcm(*(weight.denominator for weight in positive.values()))
+        given = {number: weight for number, weight in weights if weight > 0}
+        common = math.lcm(*(weight.denominator for weight in given.values()))
+        positive: dict[int, int] = {}
         total: dict[int, int] = {}
         constant, strict = 0, False
-        for number, weight in positive.items():
+        for number, weight in given.items():
             row, whole = self._rows[number], weight.numerator * (common // weight.denominator)
             positive[number] = whole * row.factor
             constant += whole * row.constant

@@ -25,12 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from proofs.affine import Affine, NotLinear, Number, Paths, constant, needed, slopes, written
+from proofs.affine import NotLinear, Paths
 from proofs.algebra import Term
 from proofs.arrays import Array, algebra_of, lift
 from proofs.conversion import exact, values
 from proofs.errors import Signal, Undecided, UndefinedNumber, Unsupported
 from proofs.farkas import Contradiction, Point, Row, System
+from proofs.forms import Affine, Number, constant, needed, slopes, written
+from proofs.recall import Question
 from proofs.terms import Undefined
 
 __all__ = ["GaveUp", "Pieces", "Proof", "Violation", "explore", "pieces"]
@@ -104,7 +106,7 @@ class _Split:
     """A question on the present path: its row, the answer that is being followed, how many rows
     the system had before, and the point that was known then."""
 
-    key: tuple[str, ...]
+    key: Any
     row: list[Term]
     answer: int
     length: int
@@ -138,7 +140,7 @@ class _Search:
         self.leaves = 0
         self.path: list[_Split] = []
         self.depth = 0
-        self.answers: dict[tuple[str, ...], int] = {}
+        self.answers: dict[Any, int] = {}
         self.point = Point((), 1, ())
 
     def run(self, program: Program) -> Proof | Violation:
@@ -184,7 +186,9 @@ class _Search:
             if not self._next_path():
                 return
 
-    def ask(self, key: tuple[str, ...], row: list[Term]) -> int:
+    def ask(self, question: Question) -> int:
+        key: Any = question[0]
+        row: list[Term] = question[1]
         answer = self.answers.get(key)
         if answer is None:
             if self.depth == len(self.path):
