@@ -157,7 +157,10 @@ def _by_paths(
         boxes = list(problem.boxes(CHOICES))
     except ValueError as error:
         return GaveUp(str(error))
-    for box in boxes:
+    for done, box in enumerate(boxes):
+        # Boxes are much alike: two of them tell early whether all would be too large.
+        if done > 1 and leaves(trees) * len(boxes) > LEAVES * done:
+            return GaveUp(f"about {leaves(trees) * len(boxes) // done} paths, more than {LEAVES}")
         left = deadline - time.monotonic()
         if left <= 0:
             return GaveUp("written-out case splits took too long")
@@ -172,11 +175,12 @@ def _by_paths(
             return GaveUp(result.reason)
         if isinstance(result, paths.Violation):
             return Found(problem.check, _point(problem, result.point))
-        try:
-            checker.check(problem.margins, box, constraints, result.tree)
-        except checker.Rejected as error:
-            return GaveUp(f"the checker rejects what the prover wrote: {error}")
         trees.append(result.tree)
+    try:
+        for box, tree in zip(boxes, trees, strict=True):
+            checker.check(problem.margins, box, constraints, tree)
+    except checker.Rejected as error:
+        return GaveUp(f"the checker rejects what the prover wrote: {error}")
     if not leaves(trees):
         return GaveUp("no type meets the constraints")
     return {"kind": "tree", "trees": trees}, []
