@@ -1,22 +1,12 @@
 """Corners, integers, ties and indifference, each against a value worked out by hand."""
 
-import importlib.util
 from dataclasses import replace
 
 import pytest
 import sympy as sp
 
-from proofs.games import Decision, Game, Parameter, Player, Status, derive
-from tests.games import a, c, cournot, decisions_at, k, p, q1, q2, same, w, x, y
-
-if importlib.util.find_spec("proofs.games.check") is None:
-
-    @pytest.fixture(autouse=True)
-    def _unchecked(monkeypatch):
-        module = importlib.import_module("proofs.games.derive")
-        monkeypatch.setattr(
-            module, "_checked", lambda found, *_, **__: replace(found, status=Status.CHECKED)
-        )
+from proofs.games import Decision, Game, Parameter, Player, Status
+from tests.games import a, c, cournot, decisions_at, derive, k, p, q1, q2, same, w, x, y
 
 
 def fact(found, words):

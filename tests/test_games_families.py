@@ -1,27 +1,15 @@
 """Families of players in closed form, the number of members a symbol, against textbooks."""
 
-import importlib.util
-from dataclasses import replace
-
 import pytest
 import sympy as sp
 
-from proofs.games import Decision, Family, Game, Parameter, Player, Status, derive, written_out
-from tests.games import DEMAND, a, b, c, p, q1, same
+from proofs.games import Decision, Family, Game, Parameter, Player, written_out
+from tests.games import DEMAND, a, b, c, derive, p, q1, same
 
 m, n = sp.symbols("m n", integer=True, positive=True)
 i, j = sp.symbols("i j", integer=True)
 x, Q, k, w = (sp.IndexedBase(name) for name in "xQkw")
 MANY = Parameter(n, low=1, integer=True)
-
-if importlib.util.find_spec("proofs.games.check") is None:
-
-    @pytest.fixture(autouse=True)
-    def _unchecked(monkeypatch):
-        module = importlib.import_module("proofs.games.derive")
-        monkeypatch.setattr(
-            module, "_checked", lambda found, *_, **__: replace(found, status=Status.CHECKED)
-        )
 
 
 def followers(size, cost, others):
