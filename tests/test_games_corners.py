@@ -1,22 +1,12 @@
 """Corners, integers, ties and indifference, each against a value worked out by hand."""
 
-import importlib.util
 from dataclasses import replace
 
 import pytest
 import sympy as sp
 
-from proofs.games import Decision, Game, Parameter, Player, Status, derive
-from tests.games import a, c, cournot, decisions_at, k, p, q1, q2, same, w, x, y
-
-if importlib.util.find_spec("proofs.games.check") is None:
-
-    @pytest.fixture(autouse=True)
-    def _unchecked(monkeypatch):
-        module = importlib.import_module("proofs.games.derive")
-        monkeypatch.setattr(
-            module, "_checked", lambda found, *_, **__: replace(found, status=Status.CHECKED)
-        )
+from proofs.games import Decision, Game, Parameter, Player, Status
+from tests.games import a, c, cournot, decisions_at, derive, k, p, q1, q2, same, w, x, y
 
 
 def fact(found, words):
@@ -199,3 +189,19 @@ def test_parameters_of_the_same_name_are_refused():
     )
     with pytest.raises(ValueError, match="two symbols named 'a'"):
         derive(game)
+
+
+def test_a_utility_that_is_not_smooth_is_left_to_numbers():
+    """|x - k| has second derivative 0 and is convex: derivatives alone would call it concave."""
+    for utility in (sp.Abs(x - k), sp.Max(0, x - k), sp.Piecewise((0, x < k), (x - k, True))):
+        found = derive(alone(utility, Decision(x, low=0, high=1)))
+        assert found.status is Status.NUMERICAL
+        assert "not smooth" in found.reason
+
+
+def test_a_maximum_that_sympy_cannot_name_is_not_given_up_for_its_corners():
+    """A root of a cubic with three real roots; and a concave utility with no solvable condition."""
+    for utility in (k * x - 2 * x**2 + sp.sqrt(x + 1), k * sp.log(1 + x) - sp.exp(x) - x**3):
+        found = derive(alone(utility, Decision(x, low=0)))
+        assert found.status is Status.NUMERICAL
+        assert found.reason

@@ -1,22 +1,12 @@
 """Equilibria derived by backward induction, against the closed forms of textbooks."""
 
-import importlib.util
 from dataclasses import replace
 
 import pytest
 import sympy as sp
 
-from proofs.games import Decision, Game, Parameter, Player, Status, derive
-from tests.games import DEMAND, a, b, c, cournot, decisions_at, k, p, q1, q2, q3, same, w, x
-
-if importlib.util.find_spec("proofs.games.check") is None:
-
-    @pytest.fixture(autouse=True)
-    def _unchecked(monkeypatch):
-        module = importlib.import_module("proofs.games.derive")
-        monkeypatch.setattr(
-            module, "_checked", lambda found, *_, **__: replace(found, status=Status.CHECKED)
-        )
+from proofs.games import Decision, Game, Parameter, Player, Status
+from tests.games import DEMAND, a, b, c, cournot, decisions_at, derive, k, p, q1, q2, q3, same, w, x
 
 
 def only(found):

@@ -1,27 +1,15 @@
 """Families of players in closed form, the number of members a symbol, against textbooks."""
 
-import importlib.util
-from dataclasses import replace
-
 import pytest
 import sympy as sp
 
-from proofs.games import Decision, Family, Game, Parameter, Player, Status, derive, written_out
-from tests.games import DEMAND, a, b, c, p, q1, same
+from proofs.games import Decision, Family, Game, Parameter, Player, Status, written_out
+from tests.games import DEMAND, a, b, c, derive, p, q1, same
 
 m, n = sp.symbols("m n", integer=True, positive=True)
 i, j = sp.symbols("i j", integer=True)
 x, Q, k, w = (sp.IndexedBase(name) for name in "xQkw")
 MANY = Parameter(n, low=1, integer=True)
-
-if importlib.util.find_spec("proofs.games.check") is None:
-
-    @pytest.fixture(autouse=True)
-    def _unchecked(monkeypatch):
-        module = importlib.import_module("proofs.games.derive")
-        monkeypatch.setattr(
-            module, "_checked", lambda found, *_, **__: replace(found, status=Status.CHECKED)
-        )
 
 
 def followers(size, cost, others):
@@ -111,3 +99,26 @@ def test_n_buyers_with_log_utilities_under_a_price_cap():
     assert written_out(bound, game, {n: 2}).when.subs(at | {cap: 5}) == True  # noqa: E712
     # With a buyer who may be priced out at the cap, the formula makes no claim.
     assert written_out(interior, game, {n: 2}).when.subs(at | {w[1]: 6}) == False  # noqa: E712
+
+
+@pytest.mark.parametrize("rival", [x[1], sp.Sum(x[j], (j, 1, n - 1)), sp.Sum(x[j], (j, 2, n))])
+def test_a_member_that_looks_at_some_of_the_others_is_refused(rival):
+    """Only sums over all members are the same for every one of them."""
+    family = Family("firms", (a - x[i] - rival) * x[i], (Decision(x[i], low=0),), index=i, size=n)
+    found = derive(Game(name="some", stages=((family,),), parameters=(*DEMAND, MANY)))
+    assert found.status is Status.NUMERICAL
+    assert "no sum over all" in found.reason
+
+
+def test_a_condition_that_holds_for_a_family_is_kept_by_a_mixed_stage():
+    """Cournot with one firm of cost c among n of cost 0: first order conditions by hand."""
+    total = q1 + sp.Sum(x[j], (j, 1, n))
+    odd = Player("odd", (a - total - c) * q1, (Decision(q1, low=0),))
+    firms = Family("firms", (a - total) * x[i], (Decision(x[i], low=0),), index=i, size=n)
+    found = derive(Game(name="mixed", stages=((odd, firms),), parameters=(*DEMAND, MANY)))
+    inside = next(branch for branch in found.branches if branch.name == "interior")
+    # q1 = a - Q - c and x = a - Q with Q = q1 + n x.
+    assert same(inside.decisions[q1], (a - c * (n + 1)) / (n + 2))
+    assert same(inside.decisions[x[i]], (a + c) / (n + 2))
+    out = next(branch for branch in found.branches if branch.name == "q1 = 0")
+    assert same(out.decisions[x[i]], a / (n + 1))

@@ -31,6 +31,16 @@ from proofs.games.sums import put
 from proofs.games.unbounded import NoEquilibrium
 from proofs.games.views import Regime
 
+# What SymPy raises on formulas beyond its methods.
+_SYMPY_FAILS = (
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+    sp.PolynomialError,
+)
+
 
 def derive(game: Game, *, draws: int = 500, seed: int = 0, seconds: float = 60.0) -> Equilibrium:
     """The equilibrium of a game, as formulas in its parameters with the conditions for each.
@@ -63,8 +73,8 @@ def _derived(game: Game, clock: Clock, *, draws: int, seed: int) -> Equilibrium:
         reason = f"no closed form within {clock.seconds:g} s"
     except NoClosedForm as problem:
         reason = str(problem)
-    except (NotImplementedError, sp.PolynomialError) as problem:
-        reason = f"SymPy has no method for a step: {problem}"
+    except _SYMPY_FAILS as problem:
+        reason = f"SymPy fails at a step: {type(problem).__name__}: {problem}"
     except NoEquilibrium as problem:
         status, reason = Status.NONE, str(problem)
     except Indifferent as tie:

@@ -83,7 +83,10 @@ def _nonlinear(
 ) -> Solutions:
     if len(tops) == len(unknowns) == 1 and tops[0].is_polynomial(unknowns[0]):
         return _polynomial(tops[0], unknowns[0], domain)
-    found = clock.limited(sp.solve, list(tops), list(unknowns), dict=True, seconds=10.0)
+    try:
+        found = clock.limited(sp.solve, list(tops), list(unknowns), dict=True, seconds=10.0)
+    except NotImplementedError:
+        found = None
     if found is None:
         return Solutions((), False)
     kept = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -46,6 +47,7 @@ def points(
             for k in range(1, max(sizes.values(), default=6) + 1):
                 point[base[k]] = _number(span, rng)
         if all(_everywhere(e, allowed, point, sizes) for e, allowed in domain.relations):
+            point = {s: value for s, value in point.items() if not isinstance(s, sp.Sum)}
             yield point | {s: sp.Integer(rng.randint(1, size)) for s, size in sizes.items()}
 
 
@@ -76,6 +78,10 @@ def _everywhere(
 ) -> bool:
     """The relation holds at a point, for every member if it is about one."""
     about = [s for s in sizes if relation.has(s)]
+    for total in relation.atoms(sp.Sum) if about else ():
+        if total not in point and not total.has(*about):
+            with suppress(_Irrational, ZeroDivisionError):
+                point[total] = sp.Rational(rational(total, point))  # once for all members
     return all(
         likely_sign(relation, point | dict(zip(about, map(sp.Integer, members), strict=True)))
         in allowed
@@ -192,7 +198,7 @@ def rational(expression: sp.Expr, point: Mapping[sp.Basic, Any]) -> Fraction:
     """The exact value of a rational function, sums over members written out."""
     if expression.is_Rational:
         return Fraction(int(expression.p), int(expression.q))
-    if isinstance(expression, sp.Symbol | sp.Indexed) and expression in point:
+    if isinstance(expression, sp.Symbol | sp.Indexed | sp.Sum) and expression in point:
         value = point[expression]
         return Fraction(int(value.p), int(value.q))
     if isinstance(expression, sp.Add):

@@ -59,6 +59,21 @@ class Indifferent(Exception):
         self.player, self.stage = player, stage
 
 
+# Whose derivatives do not tell whether a function rises or is concave.
+_KINKED = (
+    sp.Piecewise,
+    sp.Abs,
+    sp.Max,
+    sp.Min,
+    sp.sign,
+    sp.Heaviside,
+    sp.floor,
+    sp.ceiling,
+    sp.Mod,
+    sp.DiracDelta,
+)
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stage under way. domain: parameters and earlier decisions; everyone: these and its own.
@@ -263,16 +278,25 @@ def _uniqueness(
 
 
 def _coverage(stage: Stage, answer: Sequence[Regime], *, complete: bool) -> None:
-    """State whether the branches cover everything; where no best reply exists, there is an end."""
+    """State whether the branches cover everything.
+
+    Raises NoEquilibrium where earlier players can bring about that there is no best reply, and
+    NoClosedForm where there may be one that was not found.
+    """
+    statement = f"the branches for {stage.names} cover all cases"
+    indices = set(stage.at.indices.values())
+    if any(c.has(*indices) for regime in answer for c in regime.conditions if indices):
+        stage.trail.partial = True
+        stage.facts.append(Fact(statement, None, "conditions must hold for every member"))
+        return
     found = covered([(regime.conditions, regime.when) for regime in answer], stage.domain)
-    if found.holds is False and stage.number > 0:
+    if found.holds is False and not (complete and stage.number == 0):
         assert found.at is not None
         point = {stage.at.outward(x): value for x, value in found.at.items()}
         if complete:
             raise NoEquilibrium(f"{stage.names} has no best reply at {point}")
         raise NoClosedForm(f"the reply of {stage.names} is not known at {point}")
     stage.trail.partial |= found.holds is False
-    statement = f"the branches for {stage.names} cover all cases"
     stage.facts.append(_outward(stage.at, Fact(statement, found.holds, found.how, found.at)))
 
 
@@ -302,6 +326,12 @@ def _kept_whole(stage: Stage, seen: View, members: Members) -> tuple[sp.Expr, ..
 def _shape(stage: Stage, seen: View, where: str) -> Piece:
     """Second order conditions and boundedness of one mover's problem."""
     problem = seen.problem
+    kinks = [f for f in problem.utility.atoms(*_KINKED) if f.has(*problem.variables)]
+    if kinks:
+        raise NoClosedForm(
+            f"the utility of {problem.player} is not smooth: {kinks[0]}; write a maximum or an "
+            "absolute value as a decision with constraints"
+        )
     inside = with_rests(stage.everyone, seen).where(*seen.conditions)
     stage.trail.steps.append(_posed(stage.at, problem, where))
     limits = tuple(ends(problem, inside, stage.clock))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
-from proofs.games.corners import Problem, Side, relation
+from proofs.games.corners import NoClosedForm, Problem, Side, relation
 from proofs.games.domains import Domain, Range
 from proofs.games.families import Members
 from proofs.games.forms import neat
@@ -71,6 +71,9 @@ def view(mover: Mover, at: Inner, regime: Regime, movers: Sequence[Mover]) -> Vi
     fewer = None
     if regime.members is not None:
         texts.append(_fewer(utility, regime, at))
+    for other in movers:
+        if isinstance(other, Family):
+            _whole_sums_only(mover, other, texts, at)
     rests: dict[sp.Basic, sp.Sum] = {}
     closing: dict[sp.Basic, sp.Expr] = {}
     if isinstance(mover, Family):
@@ -95,6 +98,24 @@ def view(mover: Mover, at: Inner, regime: Regime, movers: Sequence[Mover]) -> Vi
     ]
     problem = Problem(mover.name, texts[0], variables, (*named, *edges), tuple(closing.items()))
     return View(problem, conditions, rests, fewer)
+
+
+def _whole_sums_only(mover: Mover, family: Family, texts: Sequence[sp.Expr], at: Inner) -> None:
+    """Simultaneous decisions of a family enter as sums over all members, or as one's own."""
+    decisions = [at.inward(d.symbol) for d in family.decisions]
+    bases = {x.base for x in decisions}
+    for text in texts:
+        sums = {s for s in text.atoms(sp.Sum) if bases & {x.base for x in s.atoms(sp.Indexed)}}
+        outside = text.xreplace({s: sp.Dummy() for s in sums})
+        single = {x for x in outside.atoms(sp.Indexed) if x.base in bases} - set(decisions)
+        partial = [s for s in sums if s.limits[0][1:] != (1, at.size(family))]
+        for found in (*partial, *single):
+            raise NoClosedForm(
+                f"{mover.name} looks at {at.outward(found)}, which is no sum over all of "
+                f"{family.name}: write the members as players"
+            )
+        if mover is not family and any(x in outside.atoms(sp.Indexed) for x in decisions):
+            raise NoClosedForm(f"{mover.name} has the index of {family.name} in its problem")
 
 
 def _fewer(utility: sp.Expr, regime: Regime, at: Inner) -> sp.Expr:
