@@ -127,7 +127,7 @@ def test_one_leader_and_n_followers_pass():
     found = check(game, solution(game, always(right), replies=(reply,)))
     assert found.holds, found.failures[:1]
     wrong = {q1: (a - c) / (2 * b), x[i]: (a - c) / (2 * b * n)}
-    assert not check(game, solution(game, always(wrong)), draws=20).holds
+    assert not check(game, solution(game, always(wrong), replies=(reply,)), draws=20).holds
 
 
 def test_log_utility_buyers_under_a_price_cap_pass():

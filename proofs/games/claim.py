@@ -285,6 +285,7 @@ class _Case:
             second = Fact(overall, False, how, self.where[number])
         else:
             second = self._verdict(overall, gain, found.at)
+        local = np.where(np.isfinite(value), local, np.inf)
         return self._verdict(near, local, {}), second
 
     def _verdict(self, statement: str, gain: Any, better: Mapping[sp.Basic, Any]) -> Fact:
@@ -326,9 +327,15 @@ class _Case:
                     return
 
         right(iter(single))
+        gross = [e for e in single if e.words.startswith(_GROSS)]
+        if not found:
+            right(
+                Edit(f"{one.words}; {two.words}", two.result)
+                for one in gross
+                for two in edits(one.result, names)
+            )
         utility = self.player.utility
         alone = [Edit("", claim)]
-        gross = [e for e in single if e.words.startswith(_GROSS)]
         changes: list[tuple[Edit, sp.Expr]] = []
         for variants in (alone, gross):
             source = changes if variants is gross else self._slopes(symbol, utility)
@@ -349,6 +356,8 @@ class _Case:
                 break
         if not found:
             right(twice(claim, names))
+        if any(n.maximum for n in found):
+            found = [n for n in found if n.maximum]
         return sorted(found, key=lambda n: (not n.maximum, n.words.count(";"), len(n.words)))[:6]
 
     def _slopes(self, symbol: sp.Basic, utility: sp.Expr) -> Iterator[tuple[Edit, sp.Expr]]:

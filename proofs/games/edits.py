@@ -68,6 +68,13 @@ def _local(node: sp.Expr, name: str, symbols: Sequence[sp.Symbol]) -> Iterator[E
         yield Edit(f"1 subtracted from {name}", node - 1)
     if isinstance(node, sp.Pow):
         yield Edit(f"the power {name} replaced by its base", node.base)
+        if node.exp.is_Integer and node.exp > 1:
+            swapped = node.base ** (node.exp - 1) * (1 - node.base)
+            yield Edit(f"1 minus {node.base} in place of one factor {node.base}", swapped)
+        if not node.exp.is_number or node.exp > 0:
+            yield Edit(f"the exponent of {name} raised by 1", node.base ** (node.exp + 1))
+            yield Edit(f"the exponent of {name} lowered by 1", node.base ** (node.exp - 1))
+            yield Edit(f"the sign of the exponent of {name} changed", node.base**-node.exp)
     if isinstance(node, sp.Add):
         for term in node.args:
             yield Edit(f"the term {term} dropped", node - term)
