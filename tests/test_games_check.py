@@ -206,7 +206,7 @@ def planted(expression):
 def test_planted_faults_in_the_duopoly_are_rejected(decision):
     for wrong in planted(RIGHT[decision]):
         claimed = solution(DUOPOLY, always({**RIGHT, decision: wrong}), replies=(REPLY,))
-        found = check(DUOPOLY, claimed, draws=30)
+        found = check(DUOPOLY, claimed, draws=12)
         assert not found.holds, wrong
         assert found.failures[0].parameters
         assert found.failures[0].reason
