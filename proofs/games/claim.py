@@ -84,6 +84,7 @@ def check_claim(
     nearby: list[Nearby] = []
     for stage, players in enumerate(small.stages):
         for player in players:
+            assert isinstance(player, Player)
             own = {d.symbol: claims[d.symbol] for d in player.decisions if d.symbol in claims}
             if not own or (player.name.endswith(" 2") and _twin(small, player)):
                 continue
@@ -334,6 +335,8 @@ class _Case:
                 for one in gross
                 for two in edits(one.result, names)
             )
+            if found:
+                return found
         utility = self.player.utility
         alone = [Edit("", claim)]
         changes: list[tuple[Edit, sp.Expr]] = []
