@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from proofs.games import Branch, Check, Equilibrium, Fact, Game
+    from proofs.games import Branch, Check, Equilibrium, Fact, Game, NumericalEquilibrium
 
 FORMAT = "mechkit-equilibrium/1"
 
@@ -35,7 +35,11 @@ class Section:
     lines: tuple[Line, ...]
 
 
-def outline(found: Equilibrium) -> tuple[Section, ...]:
+Point = tuple[Mapping[Any, Any], "NumericalEquilibrium"]
+"""Values of the parameters, and the equilibrium in numbers there."""
+
+
+def outline(found: Equilibrium, point: Point | None = None) -> tuple[Section, ...]:
     """Everything that there is to say, in the order in which it is read."""
     parts = [Section("The game", tuple(_game(found.game)))]
     parts += [Section(step.title, (Line(step.text, tuple(step.formulas)),)) for step in found.steps]
@@ -45,7 +49,23 @@ def outline(found: Equilibrium) -> tuple[Section, ...]:
     if facts:
         parts.append(Section("Conditions", tuple(_facts(facts))))
     parts.append(Section("The check", tuple(_check(found))))
+    if point is not None:
+        parts.append(Section("In numbers", tuple(_numbers(*point))))
     return tuple(parts)
+
+
+def _numbers(values: Mapping[Any, Any], solved: NumericalEquilibrium) -> Iterator[Line]:
+    yield Line(f"At {_values(values)}, searched and not taken from a formula:")
+    yield Line(f"{_values(solved.decisions)}.")
+    yield Line(f"Utilities: {_values(solved.utilities)}.")
+    left = max(solved.gains.values(), default=0.0)
+    if solved.holds:
+        most = max(0.0, left)
+        yield Line(f"No deviation that was searched gains more than {most:.1e} (relative).")
+    else:
+        yield Line(f"This is no equilibrium: {solved.reason}.")
+    for other in solved.others:
+        yield Line(f"Another equilibrium: {_values(other)}.")
 
 
 def _game(game: Game) -> Iterator[Line]:
@@ -85,20 +105,27 @@ def _range(of: Any) -> str:
 def _branches(found: Equilibrium) -> Iterator[Line]:
     import sympy as sp
 
-    for branch in found.branches:
-        equations = tuple(sp.Eq(k, v, evaluate=False) for k, v in branch.decisions.items())
-        yield Line(_condition(branch, alone=len(found.branches) == 1), equations)
-    for player, utility in found.utilities.items():
-        yield Line(f"The utility of {player}:", (utility,))
+    several = len(found.branches) > 1
+    for number, branch in enumerate(found.branches):
+        equations = [sp.Eq(k, v, evaluate=False) for k, v in branch.decisions.items()]
+        conditions = () if branch.when is sp.true else sp.And.make_args(branch.when)
+        if conditions:
+            yield Line(f"{branch.name}, where" if several else "Where", tuple(conditions))
+            yield Line("the decisions are", tuple(equations))
+        else:
+            yield Line(f"{branch.name}:" if several else "", tuple(equations))
+        worth = [_piece(u, number, len(found.branches)) for u in found.utilities.values()]
+        for player, utility in zip(found.utilities, worth, strict=True):
+            yield Line(f"and {player} gets", (utility,))
 
 
-def _condition(branch: Branch, *, alone: bool) -> str:
+def _piece(utility: Any, number: int, count: int) -> Any:
+    """The part of a utility that belongs to a branch."""
     import sympy as sp
 
-    if branch.when is sp.true:
-        return "" if alone else f"{branch.name}:"
-    name = f"{branch.name}, where" if branch.name else "Where"
-    return f"{name} {sp.sstr(branch.when)}:"
+    if isinstance(utility, sp.Piecewise) and len(utility.args) == count:
+        return utility.args[number][0]
+    return utility
 
 
 def _facts(facts: list[Fact]) -> Iterator[Line]:
@@ -154,14 +181,14 @@ def _checked(check: Check) -> str:
 # A terminal ---------------------------------------------------------------------------------------
 
 
-def text(found: Equilibrium, *, width: int = 100) -> str:
+def text(found: Equilibrium, point: Point | None = None, *, width: int = 100) -> str:
     """The derivation in plain text, formulas in two dimensions."""
     from textwrap import indent, wrap
 
     lines = [f"{found.game.name}: {found.status.value}"]
     if found.reason:
         lines += wrap(found.reason, width)
-    for section in outline(found):
+    for section in outline(found, point):
         lines += ["", section.title, "-" * len(section.title)]
         for line in section.lines:
             mark = f"{line.mark}: " if line.mark else ""
@@ -180,12 +207,12 @@ def pretty(formula: Any, width: int) -> str:
 # A paper ------------------------------------------------------------------------------------------
 
 
-def latex(found: Equilibrium) -> str:
+def latex(found: Equilibrium, point: Point | None = None) -> str:
     """A fragment for a LaTeX document that loads amsmath."""
     import sympy as sp
 
     lines = [f"% {found.game.name}: {found.status.value}"]
-    for section in outline(found):
+    for section in outline(found, point):
         lines.append(f"\\paragraph{{{_tex(section.title)}.}}")
         for line in section.lines:
             mark = f"({line.mark}) " if line.mark else ""
@@ -224,14 +251,14 @@ def _tex(sentence: str) -> str:
 # A browser ----------------------------------------------------------------------------------------
 
 
-def html(found: Equilibrium) -> str:
+def html(found: Equilibrium, point: Point | None = None) -> str:
     """One page with MathML that needs nothing else."""
     css = files("mechkit.audit").joinpath("page.css").read_text(encoding="utf-8")
     name, status = escape(found.game.name), escape(found.status.value)
     body = [f"<h1>{name}</h1>", f"<p><strong>{status}</strong></p>"]
     if found.reason:
         body.append(f"<p>{escape(found.reason)}</p>")
-    for section in outline(found):
+    for section in outline(found, point):
         body.append(f"<h2>{escape(section.title)}</h2>")
         for line in section.lines:
             kind = {"refuted": "refuted", "proved": "proved", "undecided": "unknown"}
@@ -242,8 +269,8 @@ def html(found: Equilibrium) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{name}: mechkit</title>\n<style>\n{css}math {{ margin: .4rem 1.5rem; }}\n</style>\n"
-        "</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
+        f"<title>{name}: mechkit</title>\n<style>\n{css}math {{ margin: .4rem 1.5rem; }}\n"
+        "</style>\n</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
     )
 
 
@@ -259,7 +286,7 @@ def mathml(formula: Any) -> str:
 # A machine ----------------------------------------------------------------------------------------
 
 
-def as_json(found: Equilibrium) -> dict[str, Any]:
+def as_json(found: Equilibrium, point: Point | None = None) -> dict[str, Any]:
     """The result as plain JSON values; formulas as SymPy reads them, and as LaTeX."""
     import sympy as sp
 
@@ -322,6 +349,17 @@ def as_json(found: Equilibrium) -> dict[str, Any]:
                 }
                 for one in check.failures
             ],
+        },
+        "numbers": None
+        if point is None
+        else {
+            "parameters": values(point[0]),
+            "decisions": values(point[1].decisions),
+            "utilities": dict(point[1].utilities),
+            "gains": dict(point[1].gains),
+            "holds": point[1].holds,
+            "reason": point[1].reason,
+            "others": [values(other) for other in point[1].others],
         },
         "seconds": found.seconds,
     }

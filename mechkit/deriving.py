@@ -50,7 +50,9 @@ from mechkit.terminal import aside, put_json, waiting, write
     "--plot", type=click.Path(path_type=Path), metavar="FILE.png",
     help="Utilities and best replies around the equilibrium, too.",
 )  # fmt: skip
-@click.option("--at", metavar="a=1,b=2", help="The parameters for --plot; drawn if not said.")
+@click.option(
+    "--at", metavar="a=1,b=2", help="The equilibrium in numbers at these parameters, too."
+)
 @JSON
 def derive(
     game: str,
@@ -77,13 +79,12 @@ def derive(
             raise InputError(f"{file}: give a file name in a directory that is there")
     if plot is not None and plot.suffix != ".png":
         raise InputError(f"{plot}: expected a name that ends in .png")
-    if at is not None and plot is None:
-        raise InputError("--at is for --plot: give both, or neither")
     try:
         import sympy  # noqa: F401
     except ImportError:
         raise InputError("SymPy is missing: pip install 'mechkit-econ[prove]'") from None
     from mechkit import derivation
+    from mechkit.portrait import parameters, portrait
     from mechkit.sources import load_game
     from proofs import games
 
@@ -94,21 +95,27 @@ def derive(
             found = games.derive(loaded, draws=draws, seed=seed, seconds=seconds)
         except ValueError as error:
             raise InputError(str(error)) from None
+    asked = at is not None or plot is not None or found.status is games.Status.NUMERICAL
+    point: tuple[Any, Any] | None = None
+    if asked and found.status is not games.Status.NONE:
+        values = parameters(found, None if at is None else given(at), seed=seed)
+        with aside(), waiting("solving in numbers"):
+            point = values, games.numerical_equilibrium(loaded, values, seed=seed)
     if json_:
-        put_json(derivation.as_json(found))
+        put_json(derivation.as_json(found, point))
     elif latex:
-        click.echo(derivation.latex(found), nl=False)
+        click.echo(derivation.latex(found, point), nl=False)
     else:
         width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
-        click.echo(derivation.text(found, width=min(width, 120)))
+        click.echo(derivation.text(found, point, width=min(width, 120)))
     sys.stdout.flush()
     if html is not None:
-        saved(html, lambda: write(html, derivation.html(found)), quiet=json_ or latex)
+        saved(html, lambda: write(html, derivation.html(found, point)), quiet=json_ or latex)
     if plot is not None:
-        from mechkit.portrait import portrait
-
-        values = None if at is None else given(at)
-        saved(plot, lambda: portrait(found, plot, values, seed=seed), quiet=json_ or latex)
+        if point is None:
+            raise InputError(f"there is no equilibrium to draw: {found.reason}")
+        values, solved = point
+        saved(plot, lambda: portrait(found, plot, values, solved.decisions), quiet=json_ or latex)
     return 0 if found.status is games.Status.CHECKED else 1
 
 

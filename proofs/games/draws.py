@@ -17,7 +17,7 @@ import sympy as sp
 from proofs.games.formulas import Condition, Unaligned, arrays
 from proofs.games.game import Family, Game, Parameter
 
-_EFFORT = 400
+_EFFORT = 100
 """Candidates tried for each draw that is asked for, before assumptions count as contradictory."""
 
 
@@ -34,7 +34,7 @@ def draw(game: Game, draws: int, *, seed: int = 0) -> list[dict[sp.Basic, Any]]:
     free, fixed = _solved(game)
     met: list[dict[sp.Basic, Any]] = []
     tried = 0
-    limit = max(_EFFORT * draws, 20_000)
+    limit = max(_EFFORT * draws, 4_000)
     while len(met) < draws and tried < limit:
         batch = [_candidate(game, free, fixed, sizes, rng) for _ in range(max(draws, 50))]
         tried += len(batch)

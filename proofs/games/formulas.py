@@ -34,6 +34,8 @@ class Formula:
         self.index = index
         self.sums: list[tuple[sp.Symbol, Formula, sp.Expr]] = []
         rest = self._without_sums(self.expression)
+        if rest.has(sp.zoo, sp.nan):
+            rest = sp.nan
         self.names: list[sp.Basic] = []
         places: dict[sp.Basic, sp.Symbol] = {}
         for atom in sorted(rest.atoms(sp.Indexed), key=str):
