@@ -469,7 +469,7 @@ def _number(expression: Any, values: Mapping[sp.Basic, Any]) -> Any:
     }
     found = sp.sympify(expression).xreplace(near)
     found = found if found.is_Rational or found in (sp.oo, -sp.oo) else found.evalf(30)
-    return found if found.is_number and found.is_extended_real and found is not sp.nan else None
+    return found if found.is_Number and found is not sp.nan else None
 
 
 def _size(expression: sp.Expr, values: Mapping[sp.Basic, Any]) -> Any:
