@@ -461,9 +461,15 @@ def _vanishes(expression: sp.Expr) -> bool:
 
 def _number(expression: Any, values: Mapping[sp.Basic, Any]) -> Any:
     """30 digits of a real number; None where it is not one."""
-    found = sp.sympify(expression).xreplace(dict(values))
+    # Not exactly: a rational to a large power may have more digits than there is memory.
+    near = {
+        s: v.evalf(30) if v.is_Rational and not v.is_Integer else v
+        for s, v in values.items()
+        if v is not None
+    }
+    found = sp.sympify(expression).xreplace(near)
     found = found if found.is_Rational or found in (sp.oo, -sp.oo) else found.evalf(30)
-    return found if found.is_number and found.is_extended_real and found is not sp.nan else None
+    return found if found.is_Number and found is not sp.nan else None
 
 
 def _size(expression: sp.Expr, values: Mapping[sp.Basic, Any]) -> Any:

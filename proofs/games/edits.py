@@ -38,10 +38,7 @@ def twice(expression: sp.Expr, symbols: Sequence[sp.Symbol] = ()) -> Iterator[Ed
 
 def _all(expression: sp.Expr, symbols: Sequence[sp.Symbol]) -> Iterator[Edit]:
     yield from _local(expression, "the whole", symbols)
-    nodes = [n for n in sp.preorder_traversal(expression) if n is not expression]
-    for node in dict.fromkeys(nodes):
-        if not isinstance(node, sp.Expr) or isinstance(node, sp.Idx):
-            continue
+    for node in dict.fromkeys(_parts(expression)):
         for edit in _local(node, str(node), ()):
             yield Edit(edit.words, expression.xreplace({node: edit.result}))
     for one in symbols:
@@ -49,6 +46,14 @@ def _all(expression: sp.Expr, symbols: Sequence[sp.Symbol]) -> Iterator[Edit]:
             if one != other and expression.has(one):
                 swapped = expression.xreplace({one: other})
                 yield Edit(f"{one} replaced by {other}", swapped)
+
+
+def _parts(expression: sp.Basic) -> Iterator[sp.Expr]:
+    """Proper parts; `w[3]` is one and has none."""
+    for part in () if isinstance(expression, sp.Indexed) else expression.args:
+        if isinstance(part, sp.Expr):
+            yield part
+        yield from _parts(part)
 
 
 def _local(node: sp.Expr, name: str, symbols: Sequence[sp.Symbol]) -> Iterator[Edit]:

@@ -87,7 +87,10 @@ def examined(
             apart = np.maximum(apart, np.abs(x - y) / np.maximum(np.maximum(abs(x), abs(y)), 1e-6))
         flat = _FLAT[0] if stage == len(low.stages) - 1 else _FLAT[1]
         rise = best.value - np.where(feasible, np.maximum(best.before, value), best.before)
-        apart = np.where(rise > flat * np.abs(best.value), apart, 0.0)
+        level = flat * np.abs(best.value)
+        if stage == len(low.stages) - 1:
+            level = level + 10 * _rounding(mover, at)
+        apart = np.where(rise > level, apart, 0.0)
         apart = np.where(np.isnan(apart), np.inf, apart)
     kinds = [
         (~number, "not a real number"),
@@ -105,6 +108,18 @@ def examined(
     worst = np.argmax(bad * 1e6 + np.minimum(np.nan_to_num(gain, nan=0, posinf=1e3), 1e3), axis=1)
     lines = np.arange(games)
     return Trouble(gain.max(axis=1), apart.max(axis=1), reason, worst, best.at, value[lines, worst])
+
+
+def _rounding(mover: Lowered, at: Arrays) -> Array:
+    """How far values scatter, (games, members), where decisions change in the tenth digit."""
+    found: Any = 0.0
+    for choice in mover.choices:
+        if not choice.integer:
+            near = at[choice.symbol] * (1 + 1e-10 * np.arange(-4, 5))
+            own = {c.symbol: at[c.symbol] for c in mover.choices} | {choice.symbol: near}
+            values = mover.utility(at, own)
+            found = found + np.nan_to_num(np.ptp(values, axis=2))
+    return np.asarray(found)
 
 
 class Exact:
