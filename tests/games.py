@@ -1,24 +1,16 @@
 """Small games that several tests use, and agreement of formulas up to simplification."""
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import sympy as sp
 
 from proofs import games
-from proofs.games import Decision, Equilibrium, Game, Parameter, Player, Status
+from proofs.games import Decision, Equilibrium, Game, Parameter, Player
 
 a, b, c, k, w = sp.symbols("a b c k w", positive=True)
 q1, q2, q3, p, x, y = sp.symbols("q1 q2 q3 p x y", real=True)
 DEMAND = (Parameter(a, low=0), Parameter(b, low=0), Parameter(c, low=0))
-
-if importlib.util.find_spec("proofs.games.check") is None:  # to go when the check is there
-    importlib.import_module("proofs.games.derive")._checked = lambda found, *_, **__: replace(
-        found, status=Status.CHECKED
-    )
 
 
 def derive(game: Game, **options: Any) -> Equilibrium:

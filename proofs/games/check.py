@@ -119,6 +119,8 @@ def _examine(
     if missing:
         raise ValueError(f"game {game.name!r}: no formula for {', '.join(map(str, missing))}")
     good = np.flatnonzero(chosen.branch >= 0)
+    if not len(good):
+        return
     at = rows({**at, **chosen.decisions}, good)
     where = [group[k] for k in good]
     for stage in range(len(low.stages)):
