@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +231,9 @@ TEX = {
     "^": r"\textasciicircum{}",
     "<": "$<$",
     ">": "$>$",
+    "²": "$^2$",
+    "³": "$^3$",
+    "·": r"$\cdot$",
     "≤": r"$\le$",
     "≥": r"$\ge$",
     "≠": r"$\ne$",
@@ -280,6 +283,8 @@ def mathml(formula: Any) -> str:
 
     inner = str(printed(formula, printer="presentation"))
     inner = re.sub(r"^<math[^>]*>|</math>$", "", inner)
+    # Names of characters that XML does not know, &InvisibleTimes; say, become the characters.
+    inner = re.sub(r"&(?!(?:lt|gt|amp|quot|apos|#\w+);)\w+;", lambda m: unescape(m[0]), inner)
     return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">{inner}</math>'
 
 

@@ -137,7 +137,8 @@ def _from_file(reference: str, kind: type, *also: type) -> tuple[Any, Path, str]
             )
         name = offered[0]
     if not hasattr(module, name):
-        near = difflib.get_close_matches(name, offered, n=1, cutoff=0.6)
+        made = [k for k, v in vars(module).items() if inspect.isfunction(v) and k[:1] != "_"]
+        near = difflib.get_close_matches(name, [*offered, *made], n=1, cutoff=0.6)
         hint = f"; did you mean {path}:{near[0]}?" if near else ""
         raise InputError(
             f"{path} has no {name}; it declares {', '.join(offered) or f'no {kind.__name__}'}{hint}"
