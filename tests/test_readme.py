@@ -44,6 +44,8 @@ EXPECTED = {"mechkit verify first-price --save found": 1}
 def test_commands_run_as_typed(tmp_path):
     for shown in blocks("csv"):
         (tmp_path / "bids.csv").write_text(shown, encoding="utf-8")
+    (game,) = (block for block in blocks("python") if "duopoly = Game(" in block)
+    (tmp_path / "duopoly.py").write_text(game.partition("found =")[0], encoding="utf-8")
     for command in commands():
         words = shlex.split(command)
         run = subprocess.run(
