@@ -138,7 +138,7 @@ def measure(share: float) -> dict[str, Any]:
     """All of it; share: of the full time."""
     quick = share < 1
     return {
-        "full": against_full(60.0 * share),
+        "full": against_full(400.0 * share),
         "growth": growth(quick),
         "smooth": continuous(quick),
     }
