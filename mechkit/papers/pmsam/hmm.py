@@ -4,8 +4,8 @@ States X_t and observed bids O_t, both in finite sets; start I, transitions A, e
 
     p(x_1..T, o_1..T) = I(x_1) B(x_1, o_1) Π_t A(x_{t-1}, x_t) B(x_t, o_t).
 
-Forward algorithm (Rabiner 1989): η_t(j) = p(o_1..t, X_t = j) = B(j, o_t) Σ_i η_{t-1}(i) A(i, j). The
-next bid is forecast from the past alone,
+Forward algorithm (Rabiner 1989): η_t(j) = p(o_1..t, X_t = j) = B(j, o_t) Σ_i η_{t-1}(i) A(i, j).
+The next bid is forecast from the past alone,
 
     p(O_{t+1} = o | o_1..t) = Σ_j B(j, o) Σ_i A(i, j) p(X_t = i | o_1..t),
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mechkit.book import ranks
 from mechkit.errors import require
 
 
@@ -53,8 +54,8 @@ class Parameters:
     gradient: tuple[float, float] = (0.5, 2.0)
     link: float = 1e9
     size: float = 1e7
-    bandwidth: tuple[float, float] = (1e6, 5e6)
-    signal: tuple[float, float] = (0.0, 20.0)
+    bandwidth: tuple[float, float] = (2e6, 5e6)
+    signal: tuple[float, float] = (5.0, 20.0)
     consensus: tuple[float, float] = (1.0, 3.0)
     worth: tuple[float, float] = (0.0, 100.0)
     tolerance: float = 0.08
@@ -63,17 +64,17 @@ class Parameters:
 TABLE = Parameters()
 
 READINGS = (
-    "Table 2 lacks σ, λ, ζ, z, s, b and the gradient norm. σ = 1/2: C1 of eq. 15 needs σ < 1, since "
-    "h < 0 beyond. λ = 1 (eq. 9's e^Q = e^F = 1/2). ζ = 10^-28, z = 2·10^7 cycles, s = the batch "
-    "size 64, b = 1 GHz; ‖g̃‖ ~ U[0.5, 2]; H_i ~ U[0.1, 0.6]; d = 10 Mbit, ω ~ U[1, 5] MHz, SINR "
-    "U[0, 20] dB, consensus U[1, 3] s.",
+    "Table 2 lacks σ, λ, ζ, z, s, b and the gradient norm. σ = 1/2: C1 of eq. 15 needs σ < 1, as h "
+    "< 0 beyond. λ = 1 (eq. 9's e^Q = e^F = 1/2). ζ = 10^-28, z = 2·10^7 cycles, s = the batch "
+    "size 64, b = 1 GHz; ‖g̃‖ ~ U[0.5, 2]; H_i ~ U[0.1, 0.6]; d = 10 Mbit, ω ~ U[2, 5] MHz, SINR "
+    "U[5, 20] dB, consensus U[1, 3] s.",
     "C_i = Σ_j (C^c_i k_ij + C^p_i ε_ij): eq. 5 has no provider in it and eq. 14 sums over them.",
     "Eq. 10 has μ_0 and μ_1, Table 2 μ_1 = 10 and μ_2 = 2: hidden layers 10, output layers 2. "
     "|D_i| is a share of all data (1/N, 'divided equally'): in samples θ^Q is about 20,000, and "
     "every bid for quality costs far more than it wins. Its sum over rounds is the mean H_i.",
-    "Eq. 8's middle term is (its right-hand side)^(e^F) only where F^(e^F) stands alone: the right "
-    "one, Q^λ + F, is what eq. 13 uses.",
-    "T_i (eq. 11) is measured in game periods T = 10 s, D_i being the cycles of a pass, |D_i| z / s. "
+    "Eq. 8's two right-hand sides differ: Q^(e^Q) + F^(e^F) is not Q^λ + F with λ = e^Q / e^F. The "
+    "second is what eq. 13 uses.",
+    "T_i (eq. 11) is measured in game periods T = 10 s, D_i is the cycles of a pass, |D_i| z / s. "
     "θ^F = log(1 / T_i), natural, is positive only below one unit of time; δ_ij of eq. 13 can be "
     "negative otherwise, and eq. 20 then fails.",
     "The paper simulates one organisation and auctions among several: 4 of N = 10 users, for M = 5 "
@@ -95,8 +96,8 @@ class Instances:
     clock (GHz), loss, gradient, computing (C^c), disclosing (C^p), quality (θ^Q), freshness (θ^F),
     privacy (ε): (B, H, N). iterations: k. costs (B, H, N): C_i. proposals (B, H, N). support
     (B, H, N): how many others support each. worth (B, M): ν_j. values (B, M, H): of access.
-    budgets (B, M). wants (B, M), offers (B, H): kinds. dice (B, M), (B, H): uniform, for systems
-    that draw.
+    budgets (B, M). wants (B, M), offers (B, H): kinds. buyer_dice (B, M), seller_dice (B, H):
+    uniform, for systems that draw.
     """
 
     clock: np.ndarray
@@ -260,8 +261,9 @@ def most_iterations(clock: np.ndarray, p: Parameters = TABLE) -> np.ndarray:
 
 
 def supporters(proposals: np.ndarray, tolerance: float) -> np.ndarray:
-    """How many other users ask for at least proposal / (1 + tolerance), (..., N)."""
-    shape = proposals.shape
-    flat = proposals.reshape(-1, shape[-1])
-    agree = flat[:, None, :] * (1 + tolerance) >= flat[:, :, None]
-    return np.asarray(agree.sum(axis=-1).reshape(shape) - 1)
+    """How many other users' proposals, times 1 + tolerance, reach each proposal, (..., N)."""
+    users = proposals.shape[-1]
+    # Among both, a proposal's rank less its rank among proposals: how many stretched ones are less.
+    both = np.concatenate([proposals, proposals * (1 + tolerance)], axis=-1)
+    less = ranks(both)[..., :users] - ranks(proposals)
+    return np.asarray(users - 1 - less)
