@@ -31,10 +31,10 @@ PAPER = Paper(
     readings=(
         *READINGS,
         "'The next largest buy-bid': the bid just below each winner's own, or the first that "
-        "loses. The seller receives the next smallest sell-bid once, not for every access; without a "
-        "rival, its own ask. Where there is no next buy-bid, 0. Claims are about one matched group "
-        "of 3 buyers and 2 sellers, types in [0, 1]: groups share nothing, and with B_j = 1 the "
-        "budgets of eqs. 2 and 17 never bind.",
+        "loses. The seller receives the next smallest sell-bid once, not for every access; without "
+        "a rival, its own ask. Where there is no next buy-bid, 0. Claims are about one matched "
+        "group of 3 buyers and 2 sellers, types in [0, 1]: groups share nothing, and with B_j = 1 "
+        "the budgets of eqs. 2 and 17 never bind.",
         "Users who are voted down have trained all the same, and bear their cost (eq. 34).",
         "q_j (eq. 13) against q_ij (eq. 16): both. Δ of eq. 30 sums over users as printed; w below "
         "eq. 17 has the other providers' bids, which are taken. Q and F do not depend on k and ε "

@@ -128,7 +128,8 @@ GAME: tuple[Claim, ...] = (
         "The best number of iterations is the largest integer up to the real maximum.",
         users.INTEGERS,
         False,
-        "σ = 1/2, δ/C = 2/3: the maximum is 4/9, 0 iterations give 0 and 1 gives 4/3 C − C > 0.",
+        "σ = 1/2, δ = 5, C = 4: the maximum is at 25/16; 1 iteration gives 10 − 4 = 6 and 2 give "
+        "10 √2 − 8 > 6.14.",
         reading="of the right maximum, (δ / C)^(1/σ)",
         formula=ROUNDING,
     ),

@@ -129,6 +129,11 @@ def learned(model: Model, bids: np.ndarray, *, rounds: int = 50, prior: float = 
     for _ in range(rounds):
         ahead, behind, shown = forward(model, bids), backward(model, bids), _shown(model, bids)
         total = _sum(ahead[:, -1], axis=-1)[:, None, None]
+        require(
+            bool(np.isfinite(total).all()),
+            "a sequence of bids is impossible under the model: give every row of `shows` and "
+            "`moves` a chance above 0",
+        )
         state = np.exp(ahead + behind - total)
         pairs = np.exp(
             ahead[:, :-1, :, None]

@@ -112,28 +112,43 @@ def replay_entries(numbers: Numbers) -> str:
 
 
 def decide_stale(effort: Any) -> Finding:
-    """Φ in one k where δ = f θ^F < 0: concavity at 1 = (3/4) · 0 + (1/4) · 4, σ = 1/2."""
-    numbers = {"T": "2", "f": "1", "points": ["0", "1", "4"]}
-    return refuted("T_i = 2 and q_j = 0", 1, numbers, replay_stale(numbers))
+    """Φ in one k with q = 0, f = 1 and T in quarters up to 4, at 0, 1 and 4, σ = 1/2."""
+    cases = [Fraction(n, 4) for n in range(1, 17)]
+    wrong = []
+    for duration in cases:
+        numbers = {"T": str(duration), "f": "1", "points": ["0", "1", "4"]}
+        # δ = log(1/T) has the sign of 1 − T: where it is 0 or more, Φ is concave.
+        if bends_up(1 - duration, [Fraction(0), Fraction(1), Fraction(4)]):
+            wrong.append(numbers)
+    if not wrong:
+        return unrefuted(len(cases))
+    return refuted(
+        f"Φ is below its chord for {len(wrong)} of {len(cases)} durations, all above 1",
+        len(cases),
+        wrong[-1],
+        replay_stale(wrong[-1]),
+    )
+
+
+def bends_up(sign: Fraction, points: list[Fraction]) -> bool:
+    """Whether δ h(x) − C x is below its chord at the middle point, δ having this sign, at σ = 1/2
+    and three squares in order."""
+    low, middle, high = points
+    a, b, c = (user_utility(Fraction(1), Fraction(0), x) for x in points)
+    weight = (high - middle) / (high - low)
+    return sign * (b - (weight * a + (1 - weight) * c)) < 0
 
 
 def replay_stale(numbers: Numbers) -> str:
-    """δ = f log(1/T) is irrational, and only its sign is used: negative as T > 1 and f > 0."""
+    """δ = f log(1/T) is irrational, and only its sign is used."""
     duration, bid = read(numbers, "T", "f")
     (points,) = rows({"points": [numbers.get("points", ())]}, "points")
     need(duration > 1 and bid > 0, "expected T > 1 and f > 0, so that δ = f log(1/T) < 0")
-    need(len(points) == 3 and points == sorted(points), "expected three points in order")
-    low, middle, high = points
-    need(low < middle < high and low >= 0, "expected 0 ≤ low < middle < high")
-    roots = [root(x) for x in points]
-    need(None not in roots, "expected squares")
-    a, b, c = (2 * x for x in roots if x is not None)
-    weight = (high - middle) / (high - low)
-    bulge = b - (weight * a + (1 - weight) * c)
-    need(bulge > 0, "h is not above its chord there")
+    need(len(points) == 3 and 0 <= points[0] < points[1] < points[2], "expected three points")
+    need(bends_up(Fraction(-1), points), "Φ is not below its chord there")
     return (
-        f"T = {duration}, q = 0, f = {bid}: δ = −{bid} log {duration} < 0. With σ = 1/2, "
-        f"h({middle}) is {bulge} above the chord from {low} to {high}, so Φ is below its own: not concave"
+        f"T = {duration}, q = 0, f = {bid}: δ = −{bid} log {duration} < 0, and h(x) = 2 √x is "
+        f"above its chord from {points[0]} to {points[2]} at {points[1]}, so Φ is below its own there"
     )
 
 
@@ -147,30 +162,36 @@ def user_utility(delta: Fraction, cost: Fraction, x: Fraction) -> Fraction:
     return 2 * delta * (half or Fraction(0)) - cost * x
 
 
+def printed_training(delta: Fraction, cost: Fraction) -> Fraction:
+    """Eq. 22 at σ = 1/2."""
+    return -((cost / delta) ** 2)
+
+
 def decide_solution(effort: Any) -> Finding:
-    """Eq. 22 at every δ, C in 1 … 6: out of the domain, and without its sign no maximum."""
-    cases = list(itertools.product(range(1, 7), repeat=2))
-    wrong = []
-    for cost, delta in cases:
-        ratio = Fraction(cost, delta)
-        right = user_utility(Fraction(delta), Fraction(cost), 1 / ratio**2)
-        if user_utility(Fraction(delta), Fraction(cost), ratio**2) < right:
-            wrong.append((cost, delta))
-    if not wrong:
+    """Eq. 22 at every δ, C in 1 … 6: in the domain, and, whatever its sign, as good as (δ / C)²?"""
+    cases = [tuple(map(Fraction, pair)) for pair in itertools.product(range(1, 7), repeat=2)]
+    outside = [(c, d) for c, d in cases if printed_training(d, c) <= 0]
+    beaten = [
+        (c, d)
+        for c, d in cases
+        if user_utility(d, c, abs(printed_training(d, c))) < user_utility(d, c, (d / c) ** 2)
+    ]
+    both = [case for case in beaten if case in outside]
+    if not both:
         return unrefuted(len(cases))
-    cost, delta = wrong[0]
-    ratio = Fraction(cost, delta)
+    cost, delta = both[0]
+    printed, better = printed_training(delta, cost), (delta / cost) ** 2
     numbers = {
         "C": str(cost),
         "delta": str(delta),
-        "printed": str(-(ratio**2)),
-        "without sign": str(user_utility(Fraction(delta), Fraction(cost), ratio**2)),
-        "better": str(1 / ratio**2),
-        "utility": str(user_utility(Fraction(delta), Fraction(cost), 1 / ratio**2)),
+        "printed": str(printed),
+        "without sign": str(user_utility(delta, cost, -printed)),
+        "better": str(better),
+        "utility": str(user_utility(delta, cost, better)),
     }
     return refuted(
-        f"eq. 22 is negative in all {len(cases)} cases with σ = 1/2; without its sign it is "
-        f"beaten in {len(wrong)} (the others have δ = C)",
+        f"σ = 1/2: eq. 22 is negative in {len(outside)} of {len(cases)} cases, and beaten without "
+        f"its sign in {len(beaten)} (in the others δ = C)",
         len(cases),
         numbers,
         replay_solution(numbers),
@@ -182,7 +203,7 @@ def replay_solution(numbers: Numbers) -> str:
         numbers, "C", "delta", "printed", "without sign", "better", "utility"
     )
     need(cost > 0 and delta > 0, "expected C > 0 and δ > 0")
-    need(printed == -((cost / delta) ** 2), "that is not eq. 22")
+    need(printed == printed_training(delta, cost), "that is not eq. 22")
     need(printed < 0, "eq. 22 is in the domain there")
     need(user_utility(delta, cost, -printed) == unsigned, "that is not the utility without sign")
     need(better > 0 and user_utility(delta, cost, better) == utility, "that is not the utility")
@@ -193,32 +214,35 @@ def replay_solution(numbers: Numbers) -> str:
     )
 
 
+def surplus(delta: Fraction, cost: Fraction, k: Fraction) -> tuple[Fraction, Fraction, Fraction]:
+    """(4 δ² − C², its square, 16 C² δ² k): Φ(k + 1) > Φ(k) if and only if the first is positive and
+    the second exceeds the third, as 2 δ √(k + 1) > C + 2 δ √k is squared twice."""
+    left = 4 * delta * delta - cost * cost
+    return left, left * left, 16 * cost * cost * delta * delta * k
+
+
+def rounded(best: Fraction) -> Fraction:
+    """Eq. 23."""
+    return Fraction(best.numerator // best.denominator)
+
+
 def decide_integers(effort: Any) -> Finding:
-    """The floor of the right k* against the other neighbour, σ = 1/2, where both are squares."""
+    """Eq. 23 of the right k* ≥ 1 against the integer above, σ = 1/2, δ and C in 1 … 10."""
     cases, wrong = 0, []
-    for cost, delta in itertools.product(range(1, 11), repeat=2):
-        best = Fraction(delta, cost) ** 2
-        below = best.numerator // best.denominator
-        if below == best or root(Fraction(below)) is None or root(Fraction(below + 1)) is None:
+    for delta, cost in itertools.product(range(1, 11), repeat=2):
+        if delta < cost:
             continue
         cases += 1
-        values = [
-            user_utility(Fraction(delta), Fraction(cost), Fraction(below + i)) for i in (0, 1)
-        ]
-        if values[1] > values[0]:
-            wrong.append((cost, delta, below, values))
+        below = rounded(Fraction(delta, cost) ** 2)
+        left, square, right = surplus(Fraction(delta), Fraction(cost), below)
+        if left > 0 and square > right:
+            wrong.append((delta, cost, below))
     if not wrong:
         return unrefuted(cases)
-    cost, delta, below, values = wrong[0]
-    numbers = {
-        "C": str(cost),
-        "delta": str(delta),
-        "floor": str(below),
-        "utility": str(values[0]),
-        "ceiling's": str(values[1]),
-    }
+    delta, cost, below = wrong[0]
+    numbers = {"C": str(cost), "delta": str(delta), "floor": str(below)}
     return refuted(
-        f"in {len(wrong)} of {cases} cases with σ = 1/2 the ceiling is better than the floor",
+        f"in {len(wrong)} of {cases} cases with σ = 1/2 and k* ≥ 1 the integer above is better",
         cases,
         numbers,
         replay_integers(numbers),
@@ -226,18 +250,16 @@ def decide_integers(effort: Any) -> Finding:
 
 
 def replay_integers(numbers: Numbers) -> str:
-    cost, delta, below, utility, other = read(
-        numbers, "C", "delta", "floor", "utility", "ceiling's"
-    )
-    need(cost > 0 and delta > 0 and below.denominator == 1, "expected C, δ > 0 and an integer")
+    cost, delta, below = read(numbers, "C", "delta", "floor")
+    need(cost > 0 and delta > 0 and below >= 1, "expected C, δ > 0 and a floor of at least 1")
     best = (delta / cost) ** 2
-    need(below <= best < below + 1, f"the floor of {best} is not {below}")
-    need(user_utility(delta, cost, below) == utility, "that is not the utility of the floor")
-    need(user_utility(delta, cost, below + 1) == other, "that is not the utility of the ceiling")
-    need(other > utility, "the floor is no worse there")
+    need(rounded(best) == below, f"the floor of {best} is not {below}")
+    left, square, right = surplus(delta, cost, below)
+    need(left > 0 and square > right, "the floor is no worse there")
     return (
-        f"σ = 1/2, C = {cost}, δ = {delta}: k* = {best}; {below} iterations give {utility}, "
-        f"{below + 1} give {other}"
+        f"σ = 1/2, C = {cost}, δ = {delta}: k* = {best}, and {below + 1} iterations are better "
+        f"than {below}: 2 δ √{below + 1} − C {below + 1} > 2 δ √{below} − C {below}, as "
+        f"{square} > {right}"
     )
 
 
