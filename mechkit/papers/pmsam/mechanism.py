@@ -46,7 +46,8 @@ def multi_winner(
         values = np.where(buyers, values, ABSENT)
     if sellers is not None:
         rivals = (sellers * 1).sum(axis=-1, keepdims=True)
-        beyond = np.max(values, axis=-1, keepdims=True) + 1
+        highest = np.maximum(np.max(values, axis=-1), np.max(costs, axis=-1))
+        beyond = highest[..., None] + 1
         costs = np.where(sellers, costs, beyond)
     book = order(values, costs)
     buys, _ = book.first(book.k)

@@ -148,7 +148,7 @@ def replay_stale(numbers: Numbers) -> str:
     need(bends_up(Fraction(-1), points), "Φ is not below its chord there")
     return (
         f"T = {duration}, q = 0, f = {bid}: δ = −{bid} log {duration} < 0, and h(x) = 2 √x is "
-        f"above its chord from {points[0]} to {points[2]} at {points[1]}, so Φ is below its own there"
+        f"above its chord from {points[0]} to {points[2]} at {points[1]}, so Φ is below its own"
     )
 
 
