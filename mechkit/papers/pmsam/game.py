@@ -113,21 +113,31 @@ def equilibria(
     return [profile for profile in every if is_equilibrium(profile, charge, budgets)]
 
 
-def provider_equilibrium(charge: np.ndarray, providers: int, budget: float) -> np.ndarray:
-    """An equilibrium of providers with equal budgets, batched: bids (..., M, C), charge (..., C).
+def choices(charge: np.ndarray, providers: int) -> np.ndarray:
+    """Where each provider puts everything, (..., M), −1 for nowhere, with equal budgets, batched.
 
-    Each in turn puts everything where 1 / (n_c + 1) − A_c is largest, if that is positive. Who came
-    last to c found it best then, everywhere else has only become worse, and all on c get the same.
+    Each in turn takes the coordinate where 1 / (n_c + 1) − A_c is largest, if that is positive. Who
+    came last to c found it best then, everywhere else has only become worse, and all on c get the
+    same: nobody gains by moving. charge (..., C).
     """
-    held = np.zeros(charge.shape)
-    bids = []
+    worth, held = 1.0 - charge, np.ones(charge.shape)
+    chosen = []
     for _ in range(providers):
-        worth = 1 / (held + 1) - charge
         best = worth.argmax(axis=-1)[..., None]
-        chosen = (np.arange(charge.shape[-1]) == best) & (worth > 0)
-        held = held + chosen
-        bids.append(budget * chosen)
-    return np.stack(bids, axis=-2)
+        found = np.take_along_axis(worth, best, axis=-1) > 0
+        chosen.append(np.where(found, best, -1)[..., 0])
+        crowd = np.take_along_axis(held, best, axis=-1) + 1
+        np.put_along_axis(held, best, crowd, axis=-1)
+        # Where the best is no good, nobody comes later either, and it may get worse.
+        here = 1 / crowd - np.take_along_axis(charge, best, axis=-1)
+        np.put_along_axis(worth, best, here, axis=-1)
+    return np.stack(chosen, axis=-1)
+
+
+def provider_equilibrium(charge: np.ndarray, providers: int, budget: float) -> np.ndarray:
+    """The equilibrium of `choices` as bids (..., M, C)."""
+    chosen = choices(charge, providers)[..., None]
+    return budget * (chosen == np.arange(charge.shape[-1]))
 
 
 # Users --------------------------------------------------------------------------------------------
@@ -206,28 +216,22 @@ def equilibrium(instances: Instances, *, reading: str = "q_ij") -> Played:
 
 
 def user_game(*, fairness: Any = None) -> Game:
-    """Problem 1 for one provider and the iterations alone: δ h(x) − C x over x ≥ 0.
+    """Problem 1 in one decision: δ h(x) − C x over 0 ≤ x ≤ K, K the bound of C2.
 
     Φ is a sum of such terms, one for every k_ij and ε_ij, so their maxima are those of Φ.
+    fairness: a number for σ, which is a parameter in (0, 1) otherwise.
     """
     import sympy as sp
 
     from proofs.games import Decision, Game, Parameter, Player
 
-    x, benefit, cost, sigma = sp.symbols("x delta C sigma", positive=True)
+    x, benefit, cost, most, sigma = sp.symbols("x delta C K sigma", positive=True)
     power = sigma if fairness is None else sp.Rational(fairness)
+    utility = benefit * x ** (1 - power) / (1 - power) - cost * x
     shape = (Parameter(sigma, low=0, high=1),) if fairness is None else ()
     return Game(
-        stages=(
-            (
-                Player(
-                    "user",
-                    benefit * x ** (1 - power) / (1 - power) - cost * x,
-                    (Decision(x, low=0),),
-                ),
-            ),
-        ),
-        parameters=(Parameter(benefit, low=0), Parameter(cost, low=0), *shape),
+        stages=((Player("user", utility, (Decision(x, low=0, high=most),)),),),
+        parameters=(*(Parameter(known, low=0) for known in (benefit, cost, most)), *shape),
         name="training",
     )
 

@@ -57,8 +57,8 @@ def in_equilibrium(instances: Instances) -> np.ndarray:
     """Σ_i (q_ij + f_ij) in the game's equilibrium, the reading of eq. 16, (B, M)."""
     p = instances.parameters
     charge = game.per_user(instances.quality, instances.freshness, p.elasticity)
-    bids = game.provider_equilibrium(charge, instances.wants.shape[1], p.budget)
-    return average(instances, np.moveaxis(bids.sum(axis=-1), -1, -2))
+    spends = game.choices(charge, instances.wants.shape[1]) >= 0
+    return average(instances, p.budget * np.moveaxis(spends, -1, -2))
 
 
 def asks(instances: Instances) -> tuple[np.ndarray, np.ndarray]:
