@@ -123,9 +123,7 @@ def slow_system(found, b, own_next, equilibrium):
 @pytest.mark.parametrize("played", [False, True], ids=["truthful", "equilibrium"])
 @pytest.mark.parametrize("coarse", [False, True])
 def test_systems_do_what_a_slow_simulation_does(own_next, played, coarse):
-    name = ("own next" if own_next else "first losing") + (
-        ", bids of the equilibrium" if played else ""
-    )
+    name = ("own next" if own_next else "first losing") + (", game bids" if played else "")
     for seed, users, providers, organisations in ((0, 4, 5, 4), (1, 3, 9, 6), (2, 5, 1, 1)):
         found = drawn(
             seed,

@@ -262,3 +262,34 @@ def provider_game(*, pays_when_it_wins: bool = False) -> Game:
         parameters=known if pays_when_it_wins else (*known, Parameter(budget, low=0)),
         name="bidding for a prize of 1" if pays_when_it_wins else "bidding",
     )
+
+
+def rivals_game(providers: int = 2) -> Game:
+    """Problem 2 of several providers at once, with the bids of eq. 13: q_j + f_j ≤ B.
+
+    What users reply does not enter, so that their stage can be solved by itself (`user_game`).
+    """
+    import sympy as sp
+
+    from proofs.games import Decision, Game, Parameter, Player
+
+    charge_q, charge_f, budget = known = sp.symbols("A_q A_f B", positive=True)
+    qs, fs = ([sp.Symbol(f"{name}{j + 1}", real=True) for j in range(providers)] for name in "qf")
+
+    def prize(bids: list[sp.Symbol], j: int) -> sp.Expr:
+        return sp.Piecewise((bids[j] ** 2 / sum(bids), sum(bids) > 0), (0, True))
+
+    leaders = tuple(
+        Player(
+            f"provider {j + 1}",
+            prize(qs, j) + prize(fs, j) - charge_q * qs[j] - charge_f * fs[j],
+            (Decision(qs[j], low=0), Decision(fs[j], low=0)),
+            (qs[j] + fs[j] <= budget,),
+        )
+        for j in range(providers)
+    )
+    return Game(
+        stages=(leaders,),
+        parameters=tuple(Parameter(symbol, low=0) for symbol in known),
+        name="rival bids",
+    )

@@ -147,10 +147,8 @@ def measure(instances: Instances, cleared: Cleared) -> Result:
 SYSTEMS: dict[str, Callable[[Instances], Result]] = {
     "own next": lambda x: measure(x, auction(x, own_next=True)),
     "first losing": lambda x: measure(x, auction(x, own_next=False)),
-    "own next, bids of the equilibrium": lambda x: measure(
-        x, auction(x, own_next=True, bidding=in_equilibrium)
-    ),
-    "first losing, bids of the equilibrium": lambda x: measure(
+    "own next, game bids": lambda x: measure(x, auction(x, own_next=True, bidding=in_equilibrium)),
+    "first losing, game bids": lambda x: measure(
         x, auction(x, own_next=False, bidding=in_equilibrium)
     ),
     "clairvoyant": lambda x: measure(x, clairvoyant(x)),
