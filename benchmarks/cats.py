@@ -1,13 +1,34 @@
-"""Winner determination in the style of CATS, generated from its published descriptions.
+"""Winner determination in the style of CATS, by generators of our own.
 
 Each generator draws bids (bidder, items, value) from a seed: paths in space, proximity in space
 (regions), arbitrary relationships, temporal matching of landing slots, temporal scheduling of jobs.
-A bidder's substitutable bids are XOR. Values are whole numbers, in cents where the paper has prices
-with fractions. The parameters are the paper's defaults, the code is not CATS's: the sets are in its
-style, and their numbers are not comparable with those published for CATS's own files.
+A bidder's substitutable bids are XOR. Values are whole numbers, in cents where CATS has prices with
+fractions.
+
+These are the five economic motives of CATS and not its five distributions: the code is ours, no
+file of CATS is read, and numbers are not comparable with those published for it. Beside the
+defaults of the program CATS, version 2:
+
+    regions,      as there: common values to 100, another location with 0.9, additivity 0.2, budget
+    arbitrary     1.5, resale 0.5. Otherwise: private values deviate by half of the common value and
+                  not by half of the largest, and the first location is one of those valued above
+                  it; a bundle has eight items at most; five bids of a bidder (there six), of any
+                  size and not of that of the first; no jumps (there 0.05), no missing neighbours
+                  (there 0.1), and a diagonal with 0.36 (there one of a cell's two, with 0.2)
+    paths         as there: five bids of a bidder, who would pay 1 to 1.5 times the distance.
+                  Otherwise: roads are edges of a Delaunay triangulation and not built along
+                  shortest paths at a penalty of 1.7; the five paths are not the cheapest; a path
+                  costs half of its length
+    matching      as there: four airports, take-off one slot early to two late. Otherwise: they lie
+                  in a square; a flight is worth 1 to 10 and not the two airports' prices; each slot
+                  of delay takes 0.8 (there 0.9, and 0.75 for lateness); five bids of a bidder
+    scheduling    as there: jobs of up to ten slots, a further deadline with 0.7, a value in
+                  proportion to the first deadline over the one that is met. Otherwise: a value
+                  of 1 to 1.5 a slot and not 0.5 to 1.5 times length^1.2; a release time; ten bids
+                  of a bidder
 
 Source: Leyton-Brown, Pearson & Shoham, "Towards a universal test suite for combinatorial auction
-algorithms" (2000), section 3.
+algorithms" (2000); the program of CATS, version 2.
 """
 
 from __future__ import annotations
@@ -35,7 +56,7 @@ def _cents(value: float) -> float:
 
 def paths(items: int, count: int, rng: np.random.Generator) -> list[Bid]:
     """Items are edges between nearby cities; a bidder wants any short path between two cities,
-    each worth the same: a draw times their distance (section 3.1)."""
+    each worth the same, a draw times their distance, less half of its length."""
     cities = max(4, items // 3 + 2)
     at = rng.random((cities, 2))
     triangles = Delaunay(at).simplices
@@ -77,7 +98,7 @@ def paths(items: int, count: int, rng: np.random.Generator) -> list[Bid]:
 def _spread(weights: np.ndarray, items: int, count: int, rng: np.random.Generator) -> list[Bid]:
     """Regions and arbitrary relationships share this: a first item by private value, neighbours
     added with probability 0.9 each, a value superadditive in the size, and substitutes that share
-    an item and keep at least half the budget's worth (sections 3.2 and 3.3)."""
+    an item and keep at least half of the first bundle's common value."""
     common = 1 + 99 * rng.random(items)
     found: list[Bid] = []
     bidder = 0
@@ -134,7 +155,7 @@ def arbitrary(items: int, count: int, rng: np.random.Generator) -> list[Bid]:
 
 def matching(items: int, count: int, rng: np.random.Generator) -> list[Bid]:
     """Items are landing and take-off slots at four airports; a bidder wants a pair of slots that
-    fits a flight between two of them, and loses value with delay (section 3.4)."""
+    fits a flight between two of them, and loses value with delay."""
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     times = max(2, items // 4)
     found: list[Bid] = []
@@ -159,7 +180,7 @@ def matching(items: int, count: int, rng: np.random.Generator) -> list[Bid]:
 
 def scheduling(items: int, count: int, rng: np.random.Generator) -> list[Bid]:
     """Items are time slots of one machine; a job of some length wants any interval before its last
-    deadline, and is worth less after each deadline passed (section 3.5)."""
+    deadline, and is worth less after each deadline passed."""
     found: list[Bid] = []
     bidder = 0
     while len(found) < count:

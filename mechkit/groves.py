@@ -3,9 +3,10 @@
 A Groves mechanism picks x* ∈ argmax_x Σ_i v_i(r_i, x) over a finite list of outcomes and asks
     p_i(r) = h_i(r_−i) − Σ_{j≠i} v_j(r_j, x*)
 with any h_i that does not see r_i (Groves 1973). Clarke's pivot, h_i = max_x Σ_{j≠i} v_j(r_j, x),
-makes it VCG; for a seller the maximum is over the outcomes in which it takes no part, since without
-the seller its unit is not there to be sold. An affine maximiser weighs agents
-by w_i > 0 and adds c(x) to each outcome's welfare (Roberts 1979). A posted price or a threshold
+makes it VCG. In a market, a setting with sellers, the maximum is over the outcomes in which i takes
+no part: without a seller its unit is not there to be sold, and without a buyer nobody is there to
+whom a seller could leave a unit that it pays to be rid of. An affine maximiser weighs agents by
+w_i > 0 and adds c(x) to each outcome's welfare (Roberts 1979). A posted price or a threshold
 t_i(r_−i) sells to i at a price that i cannot move. `Rules.structure` says which of these a rule is,
 for provers by theorem (`prove.theorem`), who check on terms that the rule is what it says. Arrays
 that are given here are copied: a later change of the caller's does not reach the rule.
@@ -92,7 +93,8 @@ def affine_maximiser(
     weights: w_i > 0, (agents,), ones by default. boosts: c(x), (outcomes,), zeros by default.
     outcomes: (k, *allocation_shape), all pure feasible ones by default.
     h(reports, i) -> (batch,): the Groves term of agent i, in the scale of Σ_j w_j v_j + c, which
-    must not depend on r_i; Clarke's pivot by default. Payment:
+    must not depend on r_i; Clarke's pivot by default (with sellers, over the outcomes in which i is
+    idle, where some are listed). Payment:
         p_i = (h_i − Σ_{j≠i} w_j v_j(x*) − c(x*)) / w_i.
     """
     listed = _outcomes(setting, outcomes)
@@ -107,11 +109,11 @@ def affine_maximiser(
     )
     require(c.shape == (len(listed),), f"boosts of shape {c.shape}: expected ({len(listed)},)")
     plain = weights is None and boosts is None
-    # The outcomes that remain without each agent.
+    # The outcomes that remain without each agent: in a market those in which it is idle.
     absent = np.ones((len(listed), n), dtype=bool)
     if setting.personal and setting.sellers.any():
         idle = ~listed.reshape(len(listed), n, -1).any(axis=-1)
-        absent = np.where(setting.sellers & idle.any(axis=0), idle, True)
+        absent = np.where(idle.any(axis=0), idle, True)
 
     def outcome(reports: Array) -> tuple[Array, Array]:
         table = _table(setting, reports, listed)

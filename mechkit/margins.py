@@ -49,7 +49,10 @@ def monotone(view: Deviation) -> Array:
 
 
 def critical(view: Deviation) -> Array:
-    """A winner pays between every losing and every winning report; a loser pays nothing."""
+    """A winner pays between every losing and every winning report; a loser pays nothing.
+
+    An agent that gets a part neither wins nor loses: such rows say nothing, and `whole` refuses the
+    rule for which there are some."""
     (i,) = view.who
     sign = direction(view.setting, i)
     before, after = view.before.quantity[:, i], view.after.quantity[:, i]
@@ -58,6 +61,13 @@ def critical(view: Deviation) -> Array:
     won = np.where(after >= 1, gap, np.where(after <= 0, -gap, 0))
     lost = np.where(before <= 0, -np.abs(price), 0)
     return np.where(before >= 1, won, lost)
+
+
+def whole(view: View) -> Array:
+    """Minus what the quantities are away from 0 and 1, priced at the largest type."""
+    q = view.before.quantity
+    part = np.where(q <= 0, 0, np.where(q >= 1, 0, np.minimum(q, 1 - q)))
+    return -part * view.setting.types.scale
 
 
 def won_or_lost(view: Deviation) -> Array:

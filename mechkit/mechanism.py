@@ -227,6 +227,12 @@ def play(mechanism: Mechanism, reports: Array, public: Public | None = None) -> 
 
 
 def _rules(mechanism: Mechanism, reports: Array, public: Public) -> tuple[Array, Array]:
+    run = partial(_run, mechanism, reports, public)
+    parts = (mechanism, reports, *public, *public.values())
+    return run() if isinstance(reports, np.ndarray) else reports.algebra.recall(parts, run)
+
+
+def _run(mechanism: Mechanism, reports: Array, public: Public) -> tuple[Array, Array]:
     reports = _shield(reports)
     more = {"public": public} if mechanism.setting.public else {}
     before = signals()
@@ -253,10 +259,9 @@ def _rules(mechanism: Mechanism, reports: Array, public: Public) -> tuple[Array,
     payments = _checked(mechanism, payments, (batch, setting.agents), "payments")
     if not isinstance(reports, np.ndarray):
         if signals() != before:
-            raise Unsupported(
-                f"{mechanism.name}: the rule caught an error of the arithmetic that it was run in, "
-                "and went on with what it does not do on floats; do not catch errors there"
-            )
+            caught = "the rule caught an error of the arithmetic that it was run in, and went on"
+            remedy = "with what it does not do on floats; do not catch errors there"
+            raise Unsupported(f"{mechanism.name}: {caught} {remedy}")
         # A rule may return a constant: it joins the arithmetic of the reports.
         allocation, payments = (exact(x, algebra=reports.algebra) for x in (allocation, payments))
     return allocation, payments

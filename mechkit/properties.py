@@ -36,12 +36,15 @@ class Check:
     allocated, by default.
     sought: False where its cases are too many to sample or to play, and are left to the provers
     that come upon one by other means; such checks come after all others.
+    refuses: where the margin is negative the property is not defined, and this says why: a witness
+    of it makes the property not applicable, and a proof of the property shows that there is none.
     """
 
     family: str
     margin: Margin
     exercised: Callable[[Any], Array] | None = None
     sought: bool = True
+    refuses: str | None = None
 
 
 @dataclass(frozen=True)
@@ -253,7 +256,10 @@ _TABLE = (
         "critical_payment",
         "a winner pays the least report with which it wins, and a loser nothing",
         "Nisan et al. 2007, theorem 9.36",
-        always(Check("deviation", margins.critical, margins.won_or_lost)),
+        always(
+            Check("deviation", margins.critical, margins.won_or_lost),
+            Check("profile", margins.whole, refuses="an agent gets a part of what it wants"),
+        ),
         _zero_one,
     ),
     Property(

@@ -31,7 +31,7 @@ from mechkit.prove import prove as prove_property
 from mechkit.replay import confirm, counterexample, integrated, margins, negative
 from mechkit.sampling import Sampler
 from mechkit.shrink import shrink
-from mechkit.verdict import Certificate, Counterexample, Effort, Status, Verdict
+from mechkit.verdict import Certificate, Counterexample, Effort, Status, Verdict, seconds_text
 from mechkit.views import Case, View
 from mechkit.workers import Threads
 from proofs import Interval
@@ -387,13 +387,20 @@ class Run:
         total = self.totals.get(prop.name)
         effort = self.effort(prop, total, seconds)
         if (witness := self.found.get(prop.name)) is not None:
+            why = prop.checks(self.mechanism.setting)[witness.check].refuses
+            if why is not None:
+                where = [str(x) for x in np.ravel(witness.types)]
+                reason = f"{why}, at the types {', '.join(where)}"
+                return Verdict(prop.name, Status.NOT_APPLICABLE, reason=reason)
             return Verdict(prop.name, Status.REFUTED, counterexample=witness, effort=effort)
         if self.hung and prop.name not in self.certificates:
+            allowed = self.budget.seconds
+            given = "" if allowed is None else f" of {seconds_text(allowed)}"
             return Verdict(
                 prop.name,
                 Status.UNKNOWN,
                 effort=effort,
-                reason=f"the rule did not return within the budget of {self.budget.seconds} s; "
+                reason=f"the rule did not return within the budget{given}; "
                 "look for an endless loop, or give more seconds to a slow rule",
             )
         if total is None or not total.tallies or not total.tallies["all", 0].cases:

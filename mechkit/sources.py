@@ -81,6 +81,15 @@ def load_setting(reference: str) -> Setting:
     return found.setting if isinstance(found, Mechanism) else found
 
 
+def load_game(reference: str) -> Any:
+    """The game of FILE.py:NAME, a `proofs.games.Game` or a function that returns one. Raises
+    InputError as `load` does."""
+    from proofs.games import Game
+
+    found, _, _ = _from_file(reference, Game)
+    return found
+
+
 def file_of(entry: Entry) -> Path:
     """The catalogue file that lists an entry (its `make` may come from a helper elsewhere)."""
     for name in MODULES:
@@ -119,7 +128,8 @@ def _from_file(reference: str, kind: type, *also: type) -> tuple[Any, Path, str]
                 Mechanism: "auction = mk.Mechanism(setting, allocate, pay)",
                 Setting: "market = mk.single_item(3)",
             }
-            raise InputError(f"{path} declares no {noun}: give one a name in it, {example[kind]}")
+            shown = example.get(kind, f"{noun} = {kind.__name__}(...)")
+            raise InputError(f"{path} declares no {noun}: give one a name in it, {shown}")
         if len(offered) > 1:
             raise InputError(
                 f"{path} declares {len(offered)} {noun}s ({', '.join(offered)}): say "
@@ -127,7 +137,8 @@ def _from_file(reference: str, kind: type, *also: type) -> tuple[Any, Path, str]
             )
         name = offered[0]
     if not hasattr(module, name):
-        near = difflib.get_close_matches(name, offered, n=1, cutoff=0.6)
+        made = [k for k, v in vars(module).items() if inspect.isfunction(v) and k[:1] != "_"]
+        near = difflib.get_close_matches(name, [*offered, *made], n=1, cutoff=0.6)
         hint = f"; did you mean {path}:{near[0]}?" if near else ""
         raise InputError(
             f"{path} has no {name}; it declares {', '.join(offered) or f'no {kind.__name__}'}{hint}"

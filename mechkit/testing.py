@@ -251,6 +251,8 @@ def assert_property(
         evaluations = EVALUATIONS
     verdict = verify(mechanism, [name], seed=seed, seconds=seconds, evaluations=evaluations)[name]
     found = verdict.counterexample
+    if verdict.status is Status.NOT_APPLICABLE:
+        raise InputError(f"{name} does not apply to {mechanism.name}: {verdict.reason}")
     if verdict.status is Status.UNKNOWN:
         vacuous = verdict.reason.startswith("vacuous")
         if not (vacuous and allow_vacuous):
@@ -261,6 +263,7 @@ def assert_property(
     if found is None and examples and not _estimated(mechanism, prop):
         found = _drawn_counterexample(mechanism, prop, settings, store.key + b".cases", seed)
     if found is not None:
+        _refuse_undefined(mechanism, prop, found.check)
         store.keep(found, seed)
         raise AssertionError(_message(mechanism, found, store, "found by this run"))
 
@@ -308,6 +311,7 @@ def given_property(
         margin, arithmetic, note = _margin(mechanism, prop, check, case)
         hypothesis.target(-float(margin if margin is not None else 0), label=f"fails {name} by")
         if _violates(mechanism, margin, arithmetic):
+            _refuse_undefined(mechanism, prop, check)
             found = replay.counterexample(mechanism, prop, check, case, arithmetic, note)
             raise AssertionError(story(found, mechanism.setting))
 
@@ -334,6 +338,12 @@ def _applicable(mechanism: Mechanism, name: str) -> Property:
     if (why := prop.excuse(mechanism.setting)) is not None:
         raise InputError(f"{prop.name} does not apply to {mechanism.setting.name}: {why}")
     return prop
+
+
+def _refuse_undefined(mechanism: Mechanism, prop: Property, check: int) -> None:
+    """InputError where what was found is that the property is not defined for the rule."""
+    if (why := prop.checks(mechanism.setting)[check].refuses) is not None:
+        raise InputError(f"{prop.name} does not apply to {mechanism.name}: {why}")
 
 
 def _estimated(mechanism: Mechanism, prop: Property) -> bool:

@@ -152,6 +152,14 @@ class Report:
         return [v for v in self if v.status is Status.REFUTED]
 
 
+def seconds_text(seconds: float) -> str:
+    """A duration as one says it: 4 s for 3.99999, 0.25 s, 12 s; what is left of a budget is never a
+    round number."""
+    if seconds < 0.01:
+        return "less than 0.01 s"
+    return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+
+
 def fraction_text(x: Any) -> str:
     """A number as exactly as it is known: 1/3, 0.25 as 1/4, an enclosure by its end points."""
     if isinstance(x, bool | np.bool_):

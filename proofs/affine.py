@@ -1,4 +1,4 @@
-"""Affine forms of unknown reals under NumPy: the numbers of a program that is proved path by path.
+"""NumPy on affine forms of unknown reals: the arithmetic of a program that is proved path by path.
 
 A program runs on forms Σ_k a_k x_k + b with rational a_k and b. All that it can want to know about
 them comes down to one question: which of a row of forms is the largest, the first of them on a tie?
@@ -17,208 +17,65 @@ execution and program testing" (1976), for running programs on unknowns.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from fractions import Fraction
 from functools import partial, reduce
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from proofs.algebra import Algebra, Kind, Term
+from proofs.arrays import Array
 from proofs.concrete import Exact
 from proofs.errors import Signal, user_line
+from proofs.forms import (
+    OWN,
+    Affine,
+    Asked,
+    Delayed,
+    Number,
+    Path,
+    constant,
+    needed,
+    slopes,
+    written,
+)
+from proofs.recall import Memory, Question
 from proofs.terms import Infinity, Undefined, undefined
 
-__all__ = [
-    "Affine",
-    "Asked",
-    "Delayed",
-    "NotLinear",
-    "Paths",
-    "constant",
-    "needed",
-    "slopes",
-    "written",
-]
-
-Number = Fraction | int
+__all__ = ["NotLinear", "Paths"]
 
 
 class NotLinear(Signal, ArithmeticError):
     """A number that is not piecewise linear in the unknowns was needed."""
 
 
-class Affine:
-    """Σ_k slopes[k] x_k + constant, without zero slopes and with at least one.
-
-    It has arithmetic but no comparisons and no hash: these are for the algebra, which asks.
-    """
-
-    __slots__ = ("constant", "slopes")
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, slopes: dict[int, Number], constant: Number) -> None:
-        self.slopes = slopes
-        self.constant = constant
-
-    def __eq__(self, other: object) -> bool:
-        raise TypeError("affine forms are compared by their algebra only")
-
-    def __neg__(self) -> Term:
-        return Affine({k: -slope for k, slope in self.slopes.items()}, -self.constant)
-
-    def __add__(self, other: Any) -> Term:
-        if isinstance(other, Affine):
-            sums = dict(self.slopes)
-            for k, slope in other.slopes.items():
-                total = sums.get(k, 0) + slope
-                if total:
-                    sums[k] = total
-                else:
-                    del sums[k]
-            return _affine(sums, self.constant + other.constant)
-        if isinstance(other, (int, Fraction)):
-            return Affine(self.slopes, self.constant + other)
-        return NotImplemented
-
-    __radd__ = __add__
-
-    def __sub__(self, other: Any) -> Term:
-        return self + -other if isinstance(other, (int, Fraction, Affine)) else NotImplemented
-
-    def __rsub__(self, other: Any) -> Term:
-        return -self + other
-
-    def __mul__(self, other: Any) -> Term:
-        if not isinstance(other, (int, Fraction)):
-            return NotImplemented
-        if other == 1:
-            return self
-        scaled = {k: slope * other for k, slope in self.slopes.items()} if other else {}
-        return _affine(scaled, self.constant * other)
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, other: Any) -> Term:
-        return (
-            self * (1 / Fraction(other)) if isinstance(other, (int, Fraction)) else NotImplemented
-        )
-
-    def __repr__(self) -> str:
-        return written(self)
-
-
-def _later(operation: Callable[[Term, Term], Term]) -> Callable[[Any, Any], Term]:
-    def method(self: Any, other: Any) -> Term:
-        if not isinstance(other, (int, Fraction, Affine, Delayed)):
-            return NotImplemented
-        return Delayed(lambda: operation(self.need(), needed(other)))
-
-    return method
-
-
-class Delayed:
-    """A real number that is worked out when it is needed, questions included."""
-
-    __slots__ = ("_term", "_work")
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, work: Callable[[], Term]) -> None:
-        self._work: Callable[[], Term] | None = work
-        self._term: Term = None
-
-    def need(self) -> Term:
-        if self._work is not None:
-            self._term = needed(self._work())
-            self._work = None
-        return self._term
-
-    def __eq__(self, other: object) -> bool:
-        raise TypeError("delayed numbers are compared by their algebra only")
-
-    def __neg__(self) -> Term:
-        return Delayed(lambda: -self.need())
-
-    __add__ = __radd__ = _later(operator.add)
-    __mul__ = __rmul__ = _later(operator.mul)
-    __sub__ = _later(operator.sub)
-    __rsub__ = _later(lambda a, b: b - a)
-    __truediv__ = _later(operator.truediv)
-
-    def __repr__(self) -> str:
-        return repr(self._term) if self._work is None else "not needed so far"
-
-
-_OWN = (Affine, Delayed)
-
-
-class Asked:
-    """A truth value that is worked out when it is needed, by asking."""
-
-    __slots__ = ("_truth", "_work")
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, work: Callable[[], bool]) -> None:
-        self._work = work
-        self._truth: bool | None = None
-
-    def __bool__(self) -> bool:
-        if self._truth is None:
-            self._truth = bool(self._work())
-        return self._truth
-
-    def __int__(self) -> int:
-        return int(bool(self))
-
-    def __eq__(self, other: object) -> bool:
-        raise TypeError("delayed truth values are compared by their algebra only")
-
-
-def needed(term: Term) -> Term:
-    """The term, worked out if it was delayed."""
-    return term.need() if isinstance(term, Delayed) else term
-
-
 def _settled(term: Term) -> Term:
     return bool(term) if isinstance(term, Asked) else term
-
-
-def _affine(slopes: dict[int, Number], constant: Number) -> Term:
-    return Affine(slopes, constant) if slopes else Fraction(constant)
-
-
-def slopes(term: Term) -> dict[int, Number]:
-    """The slopes of a term that was worked out, by unknown; none for a known number."""
-    return term.slopes if isinstance(term, Affine) else {}
-
-
-def constant(term: Term) -> Any:
-    """What is left of a term that was worked out when its unknowns are 0."""
-    return term.constant if isinstance(term, Affine) else term
-
-
-def written(term: Term) -> str:
-    """A term that was worked out as text: "2 x0 + -1/3 x4 + 1", the unknowns in ascending order."""
-    parts = [f"{slope} x{k}" for k, slope in sorted(slopes(term).items())]
-    return " + ".join([*parts, str(constant(term))])
-
-
-# The algebra
 
 
 class Paths(Exact):
     """Exact arithmetic on affine forms, concrete because somebody answers each of its questions.
 
     Args:
-        ask: given two or more worked-out terms, forms or rationals no two of which differ by a
-            constant only, the position of the first largest.
+        ask: given the texts of two or more worked-out terms and the terms, forms or rationals no
+            two of which differ by a constant only, the position of the first largest.
+
+    Attributes:
+        path: to be counted on whenever the answers may be others than before.
     """
 
-    def __init__(self, ask: Callable[[list[Term]], int]) -> None:
+    def __init__(self, ask: Callable[[Question], int]) -> None:
         super().__init__()
-        self._ask = ask
+        self.path = Path()
+        self._memory = Memory(ask)
+
+    def recall(self, parts: Sequence[Any], work: Callable[[], Any]) -> Any:
+        told = [_told(part) for part in parts]
+        return work() if None in told else self._memory.recall(tuple(told), work)
 
     def kind_of(self, term: Term) -> Kind | None:
-        return "real" if isinstance(term, _OWN) else None
+        return "real" if isinstance(term, OWN) else None
 
     # Questions
 
@@ -241,24 +98,27 @@ class Paths(Exact):
             if constant(terms[j]) < constant(term):
                 best[frozenset(slopes(term).items())] = i
         places = sorted(best.values())
-        return places[self._ask([terms[i] for i in places]) if len(places) > 1 else 0]
+        if len(places) == 1:
+            return places[0]
+        asked = [terms[i] for i in places]
+        return places[self._memory.ask((tuple(map(written, asked)), asked))]
 
     def argmin(self, row: list[Term]) -> Term:
         return self.argmax([-term for term in row]) if _of_unknowns(row) else super().argmin(row)
 
     def less(self, a: Term, b: Term) -> Term:
         if _of_unknowns((a, b)):
-            return Asked(lambda: self.argmax([a, b]) == 1)
+            return Asked(lambda: self.argmax([a, b]) == 1, self.path)
         return super().less(_settled(a), _settled(b))
 
     def less_equal(self, a: Term, b: Term) -> Term:
         if _of_unknowns((a, b)):
-            return Asked(lambda: self.argmax([b, a]) == 0)
+            return Asked(lambda: self.argmax([b, a]) == 0, self.path)
         return super().less_equal(_settled(a), _settled(b))
 
     def equal(self, a: Term, b: Term) -> Term:
         if _of_unknowns((a, b)):
-            return Asked(lambda: self.argmax([b, a]) == 0 and self.argmax([a, b]) == 0)
+            return Asked(lambda: self.argmax([b, a]) == 0 and self.argmax([a, b]) == 0, self.path)
         return super().equal(_settled(a), _settled(b))
 
     def not_equal(self, a: Term, b: Term) -> Term:
@@ -271,10 +131,10 @@ class Paths(Exact):
             return False
         if a is True or b is True:
             return b if a is True else a
-        return Asked(lambda: bool(a) and bool(b))
+        return Asked(lambda: bool(a) and bool(b), self.path)
 
     def invert(self, a: Term) -> Term:
-        return Asked(lambda: not a) if isinstance(a, Asked) else not a
+        return Asked(lambda: not a, self.path) if isinstance(a, Asked) else not a
 
     def either(self, a: Term, b: Term) -> Term:
         return Algebra.either(self, a, b)
@@ -283,8 +143,8 @@ class Paths(Exact):
         return super().exclusive(_settled(a), _settled(b))
 
     def scale(self, condition: Term, number: Term, zero: Term) -> Term:
-        if isinstance(condition, Asked) and isinstance(number, (Fraction, *_OWN)):
-            return Delayed(lambda: number if condition else zero)
+        if isinstance(condition, Asked) and isinstance(number, (Fraction, *OWN)):
+            return Delayed(lambda: number if condition else zero, self.path)
         return super().scale(condition, number, zero)
 
     def cast(self, term: Term, old: Kind, new: Kind) -> Term:
@@ -334,8 +194,8 @@ class Paths(Exact):
 
     def _delayed(self, row: list[Term], work: Callable[[], Term]) -> Term:
         """Later, if the result is certain to be a number."""
-        finite = all(isinstance(term, (Fraction, int, *_OWN)) for term in row)
-        return Delayed(work) if finite else work()
+        finite = all(isinstance(term, (Fraction, int, *OWN)) for term in row)
+        return Delayed(work, self.path) if finite else work()
 
     def product(self, row: list[Term]) -> Term:
         return reduce(self.multiply, row)
@@ -343,12 +203,12 @@ class Paths(Exact):
     # Arithmetic
 
     def absolute(self, a: Term) -> Term:
-        return self.largest([a, -a]) if isinstance(a, _OWN) else super().absolute(a)
+        return self.largest([a, -a]) if isinstance(a, OWN) else super().absolute(a)
 
     def multiply(self, a: Term, b: Term) -> Term:
-        if isinstance(a, _OWN) and isinstance(b, _OWN):
+        if isinstance(a, OWN) and isinstance(b, OWN):
             line = user_line()
-            return Delayed(lambda: self._product(a, b, line))
+            return Delayed(lambda: self._product(a, b, line), self.path)
         if _of_unknowns((a, b)) and (isinstance(a, Infinity) or isinstance(b, Infinity)):
             raise _not_linear("an infinity times an unknown")
         return super().multiply(a, b)
@@ -372,7 +232,7 @@ class Paths(Exact):
         if not isinstance(divisor, Affine):
             return a / divisor
         line = user_line()
-        return Delayed(lambda: self._quotient(divisor, line))
+        return Delayed(lambda: self._quotient(divisor, line), self.path)
 
     def _quotient(self, divisor: Affine, line: str) -> Term:
         raise NotLinear(f"{line}: a quotient by ({divisor}) is not linear")
@@ -407,12 +267,12 @@ class Paths(Exact):
         return Fraction(whole)
 
     def truncate(self, a: Term) -> Term:
-        if not isinstance(a, _OWN):
+        if not isinstance(a, OWN):
             return super().truncate(a)
         return self.ceil(a) if self.less(a, 0) else self.floor(a)
 
     def nearest(self, a: Term) -> Term:
-        return Algebra.nearest(self, a) if isinstance(a, _OWN) else super().nearest(a)
+        return Algebra.nearest(self, a) if isinstance(a, OWN) else super().nearest(a)
 
     def floor_divide(self, a: Term, b: Term) -> Term:
         if _of_unknowns((a, b)):
@@ -425,8 +285,25 @@ class Paths(Exact):
         return super().remainder(a, b)
 
 
+def _told(part: Any) -> Hashable | None:
+    """All that there is to know of an argument, or None; what is no array stands for itself."""
+    if isinstance(part, Array):
+        terms = part.terms.ravel().tolist()
+        if not all(isinstance(term, (Affine, Fraction, int)) for term in terms):
+            return None
+        return part.kind, part.terms.shape, tuple(map(written, terms))
+    if isinstance(part, np.ndarray):
+        plain = part.dtype != object
+        return (part.shape, part.dtype.str, part.tobytes()) if plain else None
+    try:
+        hash(part)
+    except TypeError:
+        return None
+    return cast(Hashable, part)
+
+
 def _of_unknowns(terms: Sequence[Term]) -> bool:
-    return any(isinstance(term, _OWN) for term in terms)
+    return any(isinstance(term, OWN) for term in terms)
 
 
 def _not_linear(what: str) -> NotLinear:

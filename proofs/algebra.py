@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import reduce
 from typing import Any, Literal
@@ -93,12 +93,21 @@ class Algebra(ABC):
         with np.errstate(all="ignore"):
             return as_array(operation(*arrays))
 
+    def recall(self, parts: Sequence[Any], work: Callable[[], Any]) -> Any:
+        """What ``work()`` gives, which depends on ``parts`` alone: arrays, and what is hashable.
+
+        An algebra under which a program runs many times may remember it (`proofs.recall`).
+        """
+        return work()
+
     # Constants and conversions
 
     def constant(self, value: Any) -> tuple[Term, Kind]:
         """The term and kind of a number; a float is the simplest rational that rounds to it."""
         if type(value) is Fraction:
             return value, "real"
+        if type(value) is int:
+            return value, "int"
         if isinstance(value, (bool, np.bool_)):
             return bool(value), "bool"
         if isinstance(value, numbers.Integral):

@@ -331,7 +331,10 @@ class Array(NDArrayOperatorsMixin):
         kind = kind_of_dtype(dtype)
         if kind == self.kind:
             return self.copy() if copy else self
-        terms = self.algebra.elementwise("cast", self.terms, self.kind, kind)
+        if self.terms.ndim == 0:
+            terms = as_array(self.algebra.cast(self.terms[()], self.kind, kind))
+        else:
+            terms = self.algebra.elementwise("cast", self.terms, self.kind, kind)
         return Array(terms, kind, self.algebra)
 
     def copy(self, order: str = "C") -> Array:

@@ -48,21 +48,21 @@ class Rejected(Signal, ValueError):
 
 
 class _Form:
-    """A sum of multiples of the unknowns, at least one of them, and a constant, kept at −1."""
+    """A sum of multiples of the unknowns, at least one of them, and a constant, kept at −1; whole
+    numbers as integers, which are faster, and no zeros."""
 
+    __slots__ = ("_direction", "parts")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, parts: dict[int, Fraction | int]) -> None:
         self.parts = parts
+        self._direction: _Direction | None = None
 
-    def direction(self) -> tuple[frozenset[tuple[int, Fraction | int]], Fraction | int]:
+    def direction(self) -> _Direction:
         """The slopes and the constant, divided by the size of the slope of the last unknown."""
-        scale = abs(Fraction(self.parts[max(self.parts)]))
-        scaled = dict(self.parts)
-        if scale != 1:
-            scaled = {k: part / scale for k, part in scaled.items()}
-        constant = scaled.pop(-1, 0)
-        return frozenset(scaled.items()), constant
+        if self._direction is None:
+            self._direction = _direction(dict(self.parts))
+        return self._direction
 
     def __add__(self, other: Any) -> Any:
         return _sum(self, other, 1)
@@ -77,22 +77,64 @@ class _Form:
         return _sum(0, self, factor) if isinstance(factor, (int, Fraction)) else NotImplemented
 
     def __neg__(self) -> Any:
-        return _sum(0, self, -1)
+        return _Form({k: -part for k, part in self.parts.items()})
 
     __radd__, __rmul__ = __add__, __mul__
 
 
+_Parts = dict[int, Fraction | int]
+_Direction = tuple[frozenset[tuple[int, Fraction | int]], Fraction | int]
+
+
+def _direction(parts: _Parts) -> _Direction:
+    last = parts[max(parts)]
+    scale = last if last > 0 else -last
+    if scale != 1:
+        parts = {k: _whole(Fraction(part) / scale) for k, part in parts.items()}
+    constant = parts.pop(-1, 0)
+    return frozenset(parts.items()), constant
+
+
+def _whole(number: Fraction | int) -> Fraction | int:
+    """The number, as an integer where it is one."""
+    return number.numerator if number.denominator == 1 else number
+
+
+def _parts(number: Any) -> _Parts | None:
+    """The parts of a form or a rational; None of anything else."""
+    if type(number) is _Form:
+        return number.parts
+    if not isinstance(number, (int, Fraction)):
+        return None
+    return {-1: _whole(number)} if number else {}
+
+
+def _total(a: _Parts, b: _Parts, times: int | Fraction) -> _Parts:
+    """The parts of a + times · b."""
+    total = dict(a)
+    for k, part in b.items():
+        rest = total.get(k, 0) + times * part
+        if rest:
+            total[k] = _whole(rest)
+        else:
+            total.pop(k, None)
+    return total
+
+
+def _number(parts: _Parts) -> Any:
+    """A form, or a Fraction where the unknowns have cancelled."""
+    return Fraction(parts.get(-1, 0)) if _known(parts) else _Form(parts)
+
+
+def _known(parts: _Parts) -> bool:
+    """Whether the unknowns have cancelled."""
+    return not parts or (len(parts) == 1 and -1 in parts)
+
+
 def _sum(a: Any, b: Any, times: int | Fraction) -> Any:
     """a + times · b: a form, or a Fraction where the unknowns cancel."""
-    if not (isinstance(a, (int, Fraction, _Form)) and isinstance(b, (int, Fraction, _Form))):
-        return NotImplemented
-    if times.denominator == 1:
-        times = times.numerator
-    total = dict(a.parts) if isinstance(a, _Form) else {-1: a}
-    for k, part in (b.parts if isinstance(b, _Form) else {-1: b}).items():
-        total[k] = total.get(k, 0) + times * part
-    total = {k: part for k, part in total.items() if part}
-    return _Form(total) if total.keys() - {-1} else Fraction(total.get(-1, 0))
+    x, y = _parts(a), _parts(b)
+    return NotImplemented if x is None or y is None else _number(_total(x, y, _whole(times)))
 
 
 Slopes = dict[int, Fraction]
@@ -113,11 +155,19 @@ class _Branch(Exact):
 
     def above(self, a: Any, b: Any, *, strict: bool) -> bool:
         """Whether a > b, or a ≥ b, is known."""
-        difference = 0 if a is b else a - b
-        if not isinstance(difference, _Form):
-            return difference > 0 or (difference == 0 and not strict)
-        slopes, constant = difference.direction()
-        return slopes in self.facts and self.facts[slopes] <= (constant, not strict)
+        if a is b:
+            return not strict
+        x, y = _parts(a), _parts(b)
+        if x is None or y is None:
+            difference = a - b
+        else:
+            parts = _total(x, y, -1)
+            if not _known(parts):
+                slopes, constant = _direction(parts)
+                fact = self.facts.get(slopes)
+                return fact is not None and fact <= (constant, not strict)
+            difference = parts.get(-1, 0)
+        return bool(difference > 0 or (difference == 0 and not strict))
 
     def first_largest(self, row: list[Any]) -> int | None:
         if not any(isinstance(term, Undefined) for term in row):
@@ -340,15 +390,18 @@ def _nonnegative(margins: Any, rows: list[Inequality], texts: list[str]) -> None
 
 
 def _contradiction(rows: list[Inequality], text: str) -> None:
-    total: Any = Fraction(0)
+    total: _Parts = {}
     strict = False
     for part in text.split():
         number, multiplier = map(int, part.split("*"))
         if multiplier <= 0 or not 0 <= number < len(rows):
             raise Rejected(f"{part}: a positive multiple of one of {len(rows)} rows is expected")
-        total += multiplier * rows[number][0]
+        row = _parts(rows[number][0])
+        assert row is not None
+        total = _total(total, row, multiplier)
         strict |= rows[number][1]
-    if isinstance(total, _Form) or total > 0 or (total == 0 and not strict):
+    constant = total.get(-1, 0)
+    if not _known(total) or constant > 0 or (constant == 0 and not strict):
         raise Rejected(f"the sum {text!r} is no contradiction")
 
 

@@ -27,6 +27,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -51,10 +52,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Point:
-    """A solution of all rows, one rational per unknown; and a basis to start from next time."""
+    """A solution of all rows, x_k = numerators[k] / denominator; and a basis to start from next
+    time."""
 
-    at: tuple[Fraction, ...]
+    numerators: tuple[int, ...]
+    denominator: int
     basis: tuple[int, ...]
+
+    @property
+    def at(self) -> tuple[Fraction, ...]:
+        """The solution, one rational per unknown."""
+        return tuple(Fraction(numerator, self.denominator) for numerator in self.numerators)
+
+    def scaled(self, slopes: Mapping[int, Number], constant: Number) -> Number:
+        """The denominator, which is positive, times Σ_k slopes[k] x_k + constant."""
+        total = constant * self.denominator
+        for k, slope in slopes.items():
+            total += slope * self.numerators[k]
+        return total
 
 
 @dataclass(frozen=True)
@@ -66,13 +81,15 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class _Scaled:
-    """A row times ``factor``, which makes it integral, with the scale of its float copy."""
+    """A row times ``factor``, which makes it integral, with the scale of its float copy; equal
+    rows have one and the same number as their ``name``."""
 
     slopes: tuple[tuple[int, int], ...]
     constant: int
     factor: int
-    scale: float
+    scale: int
     strict: bool
+    name: int
 
 
 class System:
@@ -87,8 +104,13 @@ class System:
         self._unknowns = len(box)
         # Row −1, kept at place 0 of the table, is t ≤ 1. Columns: the slopes, that of t, constant.
         self._table = np.zeros((64, self._unknowns + 2))
+        self._filled = 1
         self._table[0, -2:] = -1, 1
         self._rows: list[_Scaled] = []
+        self._names: dict[Any, int] = {}
+        # By name: where a row is, and the contradictions that it was in, as multipliers by name.
+        self._places: dict[int, int] = {}
+        self._contradictions: dict[int, list[dict[int, int]]] = {}
         for k, (low, _) in enumerate(box):
             self.push(Row({k: 1}, -low))
         for k, (_, high) in enumerate(box):
@@ -104,39 +126,73 @@ class System:
     def push(self, row: Row) -> None:
         """Add a row at the end."""
         numbers = [*row.slopes.values(), row.constant]
-        factor = math.lcm(*(number.denominator for number in numbers))
-        slopes = tuple((k, int(slope * factor)) for k, slope in row.slopes.items())
-        constant = int(row.constant * factor)
-        scale = max((abs(slope) for _, slope in slopes), default=0) or abs(constant) or 1
-        place = len(self._rows) + 1
-        if place == len(self._table):
-            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
-        floats = self._table[place]
-        floats[:] = 0
-        for k, slope in slopes:
-            floats[k] = slope / scale
-        floats[-2:] = -1 if row.strict else 0, constant / scale
-        self._rows.append(_Scaled(slopes, constant, factor, float(scale), row.strict))
+        factor = math.lcm(*[number.denominator for number in numbers])
+        if factor == 1:
+            whole = [number.numerator for number in numbers]
+        else:
+            whole = [number.numerator * (factor // number.denominator) for number in numbers]
+        constant = whole.pop()
+        slopes = tuple(zip(row.slopes, whole, strict=True))
+        content = (slopes, constant, factor, row.strict)
+        name = self._names.setdefault(content, len(self._names))
+        self._places.setdefault(name, len(self._rows))
+        scale = max(map(abs, whole), default=0) or abs(constant) or 1
+        self._rows.append(_Scaled(slopes, constant, factor, scale, row.strict, name))
 
     def cut(self, length: int) -> None:
         """Keep the first ``length`` rows."""
+        for number in reversed(range(length, len(self._rows))):
+            name = self._rows[number].name
+            if self._places[name] == number:
+                del self._places[name]
         del self._rows[length:]
+        self._filled = min(self._filled, length + 1)
 
-    def decide(self, start: tuple[int, ...] | None = None) -> Point | Contradiction:
+    def decide(
+        self, start: tuple[int, ...] | None = None, *, fresh: int | None = None
+    ) -> Point | Contradiction:
         """A point that satisfies all rows, or multipliers that show that there is none.
 
         Args:
             start: the basis of a `Point` that was found when the system had only some first part of
                 its present rows.
+            fresh: the number of the first row that the system did not have then. The rows from
+                there on are looked up in the contradictions that were found before.
         """
+        if fresh is not None and (known := self._known(fresh)) is not None:
+            return known
         corner = (*range(self._unknowns), -1)
-        return self._guess(list(start or corner)) or self._decide_exactly(list(corner))
+        found = self._guess(list(start or corner)) or self._decide_exactly(list(corner))
+        if isinstance(found, Contradiction):
+            self._keep(found)
+        return found
+
+    # Contradictions that were found before: of one and the same rows, wherever they stand
+
+    def _known(self, fresh: int) -> Contradiction | None:
+        places = self._places
+        for row in self._rows[fresh:]:
+            for multipliers in self._contradictions.get(row.name, ()):
+                if multipliers.keys() <= places.keys():
+                    return Contradiction(
+                        dict(sorted((places[n], w) for n, w in multipliers.items()))
+                    )
+        return None
+
+    def _keep(self, contradiction: Contradiction) -> None:
+        multipliers: dict[int, int] = {}
+        for number, weight in contradiction.multipliers.items():
+            name = self._rows[number].name
+            multipliers[name] = multipliers.get(name, 0) + weight
+        for number in contradiction.multipliers:
+            if number >= 2 * self._unknowns:
+                self._contradictions.setdefault(self._rows[number].name, []).append(multipliers)
 
     # The guess and its check
 
     def _guess(self, basis: list[int]) -> Point | Contradiction | None:
         """The dual simplex method in floats; None unless its answer holds exactly."""
-        table = self._table[: len(self._rows) + 1]
+        table = self._floats()
         columns, constants = table[:, :-1], table[:, -1]
         places = np.array(basis) + 1
         for _ in range(_PIVOTS + 2 * len(places)):
@@ -150,9 +206,9 @@ class System:
             slack = columns @ vertex + constants
             entering = int(np.argmin(slack))
             if slack[entering] >= -_CLOSE:
-                at = tuple(_simple(float(value)) for value in vertex[:-1])
-                found = tuple(int(place) - 1 for place in places)
-                return Point(at, found) if self._satisfied(at) else None
+                at = [_simple(value) for value in vertex[:-1].tolist()]
+                point = _point(at, (places - 1).tolist())
+                return point if self._satisfied(point) else None
             direction = columns[entering] @ inverse
             ratios = np.full(len(places), np.inf)
             np.divide(weights, direction, out=ratios, where=direction > _CLOSE)
@@ -162,6 +218,20 @@ class System:
                 return self._rounded_multipliers(np.append(places, entering), ray)
             places[leaving] = entering
         return None
+
+    def _floats(self) -> np.ndarray:
+        """The rows in floats, t ≤ 1 before them."""
+        size = len(self._rows) + 1
+        while size > len(self._table):
+            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
+        for place in range(self._filled, size):
+            row, floats = self._rows[place - 1], self._table[place]
+            floats[:] = 0
+            for k, slope in row.slopes:
+                floats[k] = slope / row.scale
+            floats[-2:] = -1 if row.strict else 0, row.constant / row.scale
+        self._filled = size
+        return self._table[:size]
 
     def _rounded_multipliers(self, places: np.ndarray, weights: np.ndarray) -> Contradiction | None:
         sizes = {
@@ -174,33 +244,34 @@ class System:
             (number, _simple(size / largest)) for number, size in sizes.items()
         )
 
-    def _satisfied(self, at: tuple[Fraction, ...]) -> bool:
-        common = math.lcm(*(value.denominator for value in at))
-        scaled = [value.numerator * (common // value.denominator) for value in at]
+    def _satisfied(self, point: Point) -> bool:
+        at, common = point.numerators, point.denominator
         for row in self._rows:
             slack = row.constant * common
             for k, slope in row.slopes:
-                slack += slope * scaled[k]
+                slack += slope * at[k]
             if slack < 0 or (row.strict and slack == 0):
                 return False
         return True
 
     def _contradiction(self, weights: Iterable[tuple[int, Number]]) -> Contradiction | None:
         """The weights of the integral rows, as multipliers of the rows; None unless they are."""
-        positive = {number: Fraction(weight) for number, weight in weights if weight > 0}
-        total: dict[int, Number] = {}
-        constant, strict = Fraction(0), False
-        for number, weight in positive.items():
-            row = self._rows[number]
-            constant += weight * row.constant
+        given = {number: weight for number, weight in weights if weight > 0}
+        common = math.lcm(*(weight.denominator for weight in given.values()))
+        positive: dict[int, int] = {}
+        total: dict[int, int] = {}
+        constant, strict = 0, False
+        for number, weight in given.items():
+            row, whole = self._rows[number], weight.numerator * (common // weight.denominator)
+            positive[number] = whole * row.factor
+            constant += whole * row.constant
             strict = strict or row.strict
             for k, slope in row.slopes:
-                total[k] = total.get(k, 0) + weight * slope
+                total[k] = total.get(k, 0) + whole * slope
         if any(total.values()) or constant > 0 or (constant == 0 and not strict):
             return None
-        return Contradiction(
-            _integers({n: weight * self._rows[n].factor for n, weight in positive.items()})
-        )
+        divisor = math.gcd(*positive.values())
+        return Contradiction({number: positive[number] // divisor for number in sorted(positive)})
 
     # Rational arithmetic
 
@@ -220,7 +291,7 @@ class System:
                 return self._certain(weights)
             entering = self._first_violated(vertex)
             if entering is None:
-                return Point(tuple(vertex[:last]), tuple(basis))
+                return _point(vertex[:last], basis)
             slopes = [*self._rows[entering].slopes, (last, -int(self._rows[entering].strict))]
             direction = [
                 sum((slope * inverse[k][i] for k, slope in slopes), Fraction(0))
@@ -261,16 +332,14 @@ class System:
         return found
 
 
-def _simple(value: float) -> Fraction:
+def _simple(value: float) -> Number:
     whole = round(value)
     if abs(value - whole) < _CLOSE:
-        return Fraction(whole)
+        return whole
     return Fraction(value).limit_denominator(_DENOMINATOR)
 
 
-def _integers(multipliers: dict[int, Fraction]) -> dict[int, int]:
-    """The multipliers up to a positive factor, as integers without common divisor."""
-    common = math.lcm(*(weight.denominator for weight in multipliers.values()))
-    scaled = {number: int(weight * common) for number, weight in multipliers.items()}
-    divisor = math.gcd(*scaled.values())
-    return {number: scaled[number] // divisor for number in sorted(scaled)}
+def _point(at: Sequence[Number], basis: Iterable[int]) -> Point:
+    common = math.lcm(*(value.denominator for value in at))
+    numerators = tuple(value.numerator * (common // value.denominator) for value in at)
+    return Point(numerators, common, tuple(basis))

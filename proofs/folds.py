@@ -135,7 +135,9 @@ def call(
 ) -> Array:
     if options:
         _refuse_options(ufunc, options)
-    result = UFUNCS[ufunc](*(lift(x, algebra) for x in inputs))
+    result = UFUNCS[ufunc](
+        *[x if type(x) is Array and x.algebra is algebra else lift(x, algebra) for x in inputs]
+    )
     if dtype is not None:
         result = to_kind(result, kind_of_dtype(dtype))
     return result if out is None and where is True else store(result, out, where)

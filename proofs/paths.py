@@ -25,12 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from proofs.affine import Affine, NotLinear, Number, Paths, constant, needed, slopes, written
+from proofs.affine import NotLinear, Paths
 from proofs.algebra import Term
 from proofs.arrays import Array, algebra_of, lift
 from proofs.conversion import exact, values
 from proofs.errors import Signal, Undecided, UndefinedNumber, Unsupported
 from proofs.farkas import Contradiction, Point, Row, System
+from proofs.forms import Affine, Number, constant, needed, slopes, written
+from proofs.recall import Question
 from proofs.terms import Undefined
 
 __all__ = ["GaveUp", "Pieces", "Proof", "Violation", "explore", "pieces"]
@@ -104,7 +106,7 @@ class _Split:
     """A question on the present path: its row, the answer that is being followed, how many rows
     the system had before, and the point that was known then."""
 
-    key: tuple[str, ...]
+    key: Any
     row: list[Term]
     answer: int
     length: int
@@ -121,8 +123,7 @@ class _Search:
             [(low, high) if low < high else (Fraction(0), Fraction(0)) for low, high in self.box]
         )
         self.unknowns: list[Term] = [
-            Affine({k: 1}, Fraction(0)) if low < high else low
-            for k, (low, high) in enumerate(self.box)
+            Affine({k: 1}, 0) if low < high else low for k, (low, high) in enumerate(self.box)
         ]
         matrix, bounds = constraints or ((), ())
         for number, (coefficients, bound) in enumerate(zip(matrix, bounds, strict=True)):
@@ -139,8 +140,8 @@ class _Search:
         self.leaves = 0
         self.path: list[_Split] = []
         self.depth = 0
-        self.answers: dict[tuple[str, ...], int] = {}
-        self.point = Point((), ())
+        self.answers: dict[Any, int] = {}
+        self.point = Point((), 1, ())
 
     def run(self, program: Program) -> Proof | Violation:
         start = self.system.decide()
@@ -174,6 +175,7 @@ class _Search:
         while True:
             self.depth = 0
             self.answers.clear()
+            self.algebra.path.number += 1
             terms = np.empty(len(self.unknowns), dtype=object)
             terms[:] = self.unknowns
             margins = _margins(program(Array(terms, "real", self.algebra)))
@@ -184,8 +186,9 @@ class _Search:
             if not self._next_path():
                 return
 
-    def ask(self, row: list[Term]) -> int:
-        key = tuple(map(written, row))
+    def ask(self, question: Question) -> int:
+        key: Any = question[0]
+        row: list[Term] = question[1]
         answer = self.answers.get(key)
         if answer is None:
             if self.depth == len(self.path):
@@ -210,7 +213,10 @@ class _Search:
                 if i != answer:
                     self._push(split.row[answer] - term, strict=i < answer)
             split.answer = answer
-            found = split.point if answer == known else self.system.decide(split.point.basis)
+            if answer == known:
+                found: Point | Contradiction = split.point
+            else:
+                found = self.system.decide(split.point.basis, fresh=split.length)
             if isinstance(found, Point):
                 self.point = found
                 return True
@@ -242,7 +248,7 @@ class _Search:
             self._check_time()
             length = len(self.system)
             self._push(-margin, strict=True)
-            found = self.system.decide(self.point.basis)
+            found = self.system.decide(self.point.basis, fresh=length)
             self.system.cut(length)
             if isinstance(found, Point):
                 return found
@@ -254,10 +260,7 @@ class _Search:
         self.system.push(Row(slopes(term), constant(term), strict))
 
     def _largest_at(self, point: Point, row: list[Term]) -> int:
-        at = [
-            sum((slope * point.at[k] for k, slope in slopes(term).items()), constant(term))
-            for term in row
-        ]
+        at = [point.scaled(slopes(term), constant(term)) for term in row]
         return max(range(len(row)), key=at.__getitem__)
 
     def _confirmed(self, program: Program, violated: Point) -> Violation:

@@ -29,9 +29,9 @@ def to_kind(x: Array, kind: Kind) -> Array:
 
 def promote(*arrays: Array, at_least: Kind = "bool") -> tuple[list[Array], Kind]:
     """The arrays in the highest of their kinds."""
-    kinds = {at_least, *(x.kind for x in arrays)}
-    kind: Kind = "real" if "real" in kinds else highest_kind(*kinds)
-    return [to_kind(x, kind) for x in arrays], kind
+    kinds = [x.kind for x in arrays]
+    kind: Kind = "real" if "real" in kinds else highest_kind(at_least, *kinds)
+    return [x if x.kind == kind else x.astype(DTYPES[kind]) for x in arrays], kind
 
 
 def constant_like(x: Array, value: int, kind: Kind) -> Array:

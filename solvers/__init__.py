@@ -42,10 +42,11 @@ optimum as a tree.
 """
 
 from solvers import prices, vcg
+from solvers.additive import additive
 from solvers.assignment import unit_demand
 from solvers.bundles import Quantised
 from solvers.certificate import Checked, check
-from solvers.combinatorial import packages, single_minded, winners
+from solvers.combinatorial import winners
 from solvers.commitment import Commitment, commitment, harsanyi
 from solvers.design_lp import design
 from solvers.divisible import Concave, Linear, Logarithmic, Saturating, divisible
@@ -58,10 +59,12 @@ from solvers.qvcg import quantisation, qvcg
 from solvers.ranking import positions
 from solvers.rational import exact
 from solvers.security import schedules, security
+from solvers.single_minded import single_minded
+from solvers.tables import packages
 from solvers.trade import double_auction, matched_trade
 from solvers.trade_design import second_best
 from solvers.tree import Tree, grow
-from solvers.units import additive, multi_unit
+from solvers.units import multi_unit
 
 __all__ = [
     "Checked",

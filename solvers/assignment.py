@@ -137,7 +137,7 @@ def _repaired(w: np.ndarray, held: np.ndarray) -> np.ndarray:
 
 def model(values: Any) -> Any:
     """The program above in Pyomo, for one instance: values (agents, items)."""
-    from solvers.modelling import pyomo
+    from solvers.modelling import at_most, pyomo
 
     pyo = pyomo()
     v = numbers(values, 2, "values")
@@ -148,10 +148,6 @@ def model(values: Any) -> Any:
         expr=pyo.quicksum(float(v[i, j]) * m.x[i, j] for i in m.agents for j in m.goods),
         sense=pyo.maximize,
     )
-    m.one_item = pyo.Constraint(
-        m.agents, rule=lambda m, i: pyo.quicksum(m.x[i, j] for j in m.goods) <= 1
-    )
-    m.one_agent = pyo.Constraint(
-        m.goods, rule=lambda m, j: pyo.quicksum(m.x[i, j] for i in m.agents) <= 1
-    )
+    m.one_item = pyo.Constraint(m.agents, rule=lambda m, i: at_most(m.x[i, j] for j in m.goods))
+    m.one_agent = pyo.Constraint(m.goods, rule=lambda m, j: at_most(m.x[i, j] for i in m.agents))
     return m

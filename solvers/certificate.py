@@ -7,19 +7,22 @@ and bound meet is then arithmetic. In rationals it is exact, and the gap of a li
 
 Each kind of certificate is a record, and registers how it is checked with `check.register`.
 
-    kind         data and dual values                                            in
-    Linear       a program, a point, row multipliers                             certificate
-    Tree         an integer program, a point, a tree of branches whose leaves
-                 carry multipliers                                               tree
-    Clearing     separate markets, a price for each                              prices
-    Assignment   values of agents for items, a price for each item               prices
-    Matching     gains of pairs, a price for each seller                         prices
-    Project      values of a project and its cost                                prices
-    Stages       a dynamic program's value function                              prices
-    Regions      a game, a commitment, multipliers for each reply                regions
-    Pure         a game, a single action to commit to                            commitment
-    Prices       divisible resources, a price for each, and tangents of concave
-                 utilities that have no closed form                              divisible
+    kind             data and dual values                                        in
+    Linear           a program, a point, row multipliers                         certificate
+    Tree             an integer program, a point, a tree of branches whose
+                     leaves carry multipliers                                    tree
+    Pivots           an optimum, and that without each winner; the payments      clarke
+    Clearing         separate markets, a price for each                          prices
+    Assignment       values of agents for items, a price for each item           prices
+    Matching         gains of pairs, a price for each seller                     prices
+    Project          values of a project and its cost                            prices
+    Stages           a dynamic program's value function                          prices
+    PriceProof       values of bundles of quanta, a lottery, three prices        price_proof
+    Prices           divisible resources, a price for each, and tangents of
+                     concave utilities that have no closed form                  divisible
+    MarginalRevenue  priors, and polygons below and above their revenue curves   marginal
+    Regions          a game, a commitment, multipliers for each reply            regions
+    Pure             a game, a single action to commit to                        commitment
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ from typing import Any
 import numpy as np
 
 from solvers.optimum import Optimum, Status, relative_gap
-from solvers.program import Program, bound, exact_bound, exact_value, leaning, stray, terms
+from solvers.program import Program, bound, exact_bound, exact_value, leaning, terms, violation
 
 __all__ = ["Checked", "Linear", "certified", "check", "verdict"]
 
@@ -174,7 +177,7 @@ def _(certificate: Linear, *, tolerance: float = 1e-9) -> Checked:
         # Multipliers so large that they cancel, or a value that does: Fractions decide.
         worth, limit = _rationally(program, x, y)
         value, most, apart = float(worth), float(limit), float(limit - worth)
-    strays = stray(program, x)
+    strays = violation(program, x)
     return verdict(
         value,
         most,

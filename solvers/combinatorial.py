@@ -1,4 +1,4 @@
-"""Welfare of bundles: winner determination.
+"""Welfare of XOR bids: winner determination.
 
 Bids k, each of a bidder i(k) for a bundle S_k at value w_k, of which a bidder wins one at most
 (XOR), with free disposal:
@@ -8,12 +8,7 @@ Bids k, each of a bidder i(k) for a bundle S_k at value w_k, of which a bidder w
 
 `winners` gives it to HiGHS, and certifies the answer: by the multipliers of the relaxation where
 that is whole, else by a tree of branches (`tree`) while one of moderate size does it; where not,
-the notes say that the bound is HiGHS's word. `packages` reads dense tables, a value for every
-bundle, by dynamic programming over the sets S of items and the agents in turn,
-
-    f_i(S) = max_{T ⊆ S} f_{i−1}(S∖T) + v_i(T),      3^items steps for each agent,
-
-for any batch of instances at once and in rationals too; f is its own certificate (`prices.Stages`).
+the notes say that the bound is HiGHS's word.
 
 Sources: Rothkopf, Pekeč & Harstad, "Computationally manageable combinational auctions" (1998);
 Sandholm, "Algorithm for optimal winner determination in combinatorial auctions" (2002).
@@ -28,17 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from solvers import prices
 from solvers.arrays import numbers, whole
 from solvers.certificate import Linear, certified
 from solvers.optimum import Optimum, Status
 from solvers.program import Program
 from solvers.tree import grow
 
-__all__ = ["Bids", "bids_of", "model", "packages", "program_of", "single_minded", "winners"]
+__all__ = ["Bids", "bids_of", "model", "program_of", "solve_bids", "winners"]
 
-# 3^12 subsets of subsets are half a million; beyond, bids are fewer than bundles.
-MOST_ITEMS = 12
 WHOLE = 1e-6
 
 
@@ -188,126 +180,11 @@ def _ceiling(bids: Bids, high: np.ndarray) -> float:
     return float(best.sum())
 
 
-def packages(values: Any) -> Optimum:
-    """The best bundles for agents who value every bundle.
-
-    values (..., agents, 2^items − 1): row b − 1 is the bundle whose item j is bit j of b; a set of
-    items is worth the best bundle inside it, and at least 0. Up to 12 items. allocation (...,
-    agents, items) 0/1: of equally good allocations one without items that add nothing.
-    """
-    started = time.perf_counter()
-    v, items = tables_of(values)
-    f, chosen = stages(v, items)
-    agents = v.shape[-2]
-    left = np.full(v.shape[:-2], 2**items - 1)
-    held = np.zeros(v.shape[:-1], dtype=np.int64)
-    for i in range(agents - 1, -1, -1):
-        held[..., i] = np.take_along_axis(chosen[i], left[..., None], axis=-1)[..., 0]
-        left = left ^ held[..., i]
-    allocation = held[..., None] >> np.arange(items) & 1
-    return certified(
-        prices.Stages(values=v, allocation=allocation, tables=f),
-        allocation=allocation,
-        method="dynamic programming over sets of items",
-        seconds=time.perf_counter() - started,
-    )
-
-
-def tables_of(values: Any) -> tuple[np.ndarray, int]:
-    """Dense values, checked, and how many items they are about."""
-    v = numbers(values, 2, "values")
-    items = (v.shape[-1] + 1).bit_length() - 1
-    if v.shape[-1] != 2**items - 1:
-        raise ValueError(
-            f"values of shape {v.shape}: expected 2^items − 1 bundles on the last axis, "
-            "such as 1, 3, 7, 15"
-        )
-    if items > MOST_ITEMS:
-        raise ValueError(
-            f"{items} items: tables go up to {MOST_ITEMS}; give bids to solvers.winners"
-        )
-    return v, items
-
-
-def stages(v: np.ndarray, items: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """(f (..., agents + 1, 2^items), for each agent the bundle that it has of every set of items).
-
-    The bundle is one that the agent named, not one around it: what it would not use stays free.
-    """
-    *batch, agents, _ = v.shape
-    f = np.zeros((*batch, agents + 1, 2**items), dtype=v.dtype)
-    chosen = [np.zeros((*batch, 2**items), dtype=np.int64) for _ in range(agents)]
-    for whole_set in range(1, 2**items):
-        inside = subsets(whole_set)
-        for i in range(agents):
-            worth = f[..., i, whole_set ^ inside]
-            worth[..., 1:] = worth[..., 1:] + v[..., i, inside[1:] - 1]
-            best = np.argmax(worth, axis=-1)[..., None]
-            f[..., i + 1, whole_set] = np.take_along_axis(worth, best, axis=-1)[..., 0]
-            chosen[i][..., whole_set] = inside[best[..., 0]]
-    return f, chosen
-
-
-def subsets(of: int) -> np.ndarray:
-    """All subsets of a bit set, the empty one first."""
-    found = np.zeros(1, dtype=np.int64)
-    for j in range(of.bit_length()):
-        if of >> j & 1:
-            found = np.concatenate([found, found | 1 << j])
-    return found
-
-
-def single_minded(values: Any, bundles: Any, *, nodes: int = 2_000) -> Optimum:
-    """Agents who want one bundle each. values (..., agents); bundles 0/1 (..., agents, items), or
-    (agents, items) for all instances.
-
-    allocation (..., agents, items) 0/1: what winners want. Up to 8 items in batches, more for one
-    instance at a time. Raises ValueError for an empty bundle.
-    """
-    v, wanted = wants_of(values, bundles)
-    items = wanted.shape[-1]
-    if items <= 8:
-        return packages(wanted_table(v, wanted))
-    if v.ndim > 1:
-        raise ValueError(f"{items} items: batches go up to 8 items; give one instance at a time")
-    found = winners(
-        [(i, np.flatnonzero(w).tolist(), value) for i, (w, value) in enumerate(zip(wanted, v))],  # noqa: B905
-        bidders=len(v), items=items, nodes=nodes,
-    )  # fmt: skip
-    from dataclasses import replace
-
-    won = found.allocation
-    return replace(found, allocation=None if won is None else wanted * won[:, None])
-
-
-def wants_of(values: Any, bundles: Any) -> tuple[np.ndarray, np.ndarray]:
-    v = numbers(values, 1, "values")
-    wanted = np.asarray(bundles)
-    fits = wanted.ndim >= 2 and wanted.shape[-2] == v.shape[-1]
-    if not fits or wanted.shape[:-2] not in ((), v.shape[:-1]):
-        raise ValueError(
-            f"bundles of shape {wanted.shape} for values of shape {v.shape}: expected one 0/1 row "
-            "of items for each agent"
-        )
-    wanted = np.broadcast_to(wanted, (*v.shape, wanted.shape[-1]))
-    if not ((wanted == 0) | (wanted == 1)).all() or not (wanted == 1).any(axis=-1).all():
-        raise ValueError("bundles: expected 0/1 with at least one item for each agent")
-    return v, (wanted == 1).astype(np.int64)
-
-
-def wanted_table(v: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Dense values in which each agent names one bundle."""
-    items = wanted.shape[-1]
-    mask = (wanted * (1 << np.arange(items))).sum(axis=-1)
-    named = mask[..., None] == np.arange(1, 2**items)
-    return np.where(named, v[..., None], 0 * v[..., None])
-
-
 def model(
     bids: Sequence[tuple[int, Any, Any]], *, bidders: int | None = None, items: int | None = None
 ) -> Any:
     """The program above in Pyomo."""
-    from solvers.modelling import pyomo
+    from solvers.modelling import at_most, pyomo
 
     pyo = pyomo()
     checked = bids_of(bids, bidders=bidders, items=items)
@@ -318,10 +195,11 @@ def model(
     m.welfare = pyo.Objective(
         expr=pyo.quicksum(float(checked.values[k]) * m.x[k] for k in m.bids), sense=pyo.maximize
     )
-    m.once = pyo.ConstraintList()
-    holders = [np.flatnonzero(inside[:, j]) for j in range(inside.shape[1])]
-    holders += [np.flatnonzero(checked.bidder == i) for i in range(checked.bidders)]
-    for held in holders:
-        if len(held):
-            m.once.add(pyo.quicksum(m.x[int(k)] for k in held) <= 1)
+    m.goods, m.bidders = pyo.RangeSet(0, inside.shape[1] - 1), pyo.RangeSet(0, checked.bidders - 1)
+    m.once = pyo.Constraint(
+        m.goods, rule=lambda m, j: at_most(m.x[k] for k in m.bids if inside[k, j])
+    )
+    m.one_bid = pyo.Constraint(
+        m.bidders, rule=lambda m, i: at_most(m.x[k] for k in m.bids if checked.bidder[k] == i)
+    )
     return m

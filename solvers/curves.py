@@ -38,13 +38,15 @@ MOST_ATOMS = 1_000_000
 class Curve:
     """A revenue curve on a grid of prices: its hull's edges, values ascending (E,).
 
-    mass: the probability of each edge; slope: its marginal revenue, ascending; total: E[V; V on
-    the edge]. outer_mass, outer_slope: the same of the polygon of tangents, which lies above the
-    curve where that is concave between neighbouring prices. knots, heights: φ̄ as a piecewise
-    linear function, vertical at jumps, heights ascending; φ̄ is −inf below the first knot. excess:
-    by how much the true hull may rise above the polygon beside what the tangents say.
+    prices: at which the edges begin; mass: the probability of each edge; slope: its marginal
+    revenue, ascending; total: E[V; V on the edge]. outer_mass, outer_slope: mass and slope of the
+    polygon of tangents, which lies above the curve where that is concave between neighbouring
+    prices. knots, heights: φ̄ as a piecewise linear function, vertical at jumps, heights ascending;
+    φ̄ is −inf below the first knot. excess: by how much the true hull may rise above the polygon
+    beside what the tangents say.
     """
 
+    prices: np.ndarray
     mass: np.ndarray
     slope: np.ndarray
     total: np.ndarray
@@ -246,6 +248,7 @@ def _ironed(
     else:
         knots, heights = np.stack([v, ends], 1), np.stack([left, right], 1)
     return Curve(
+        prices=v,
         mass=mass,
         slope=slope,
         total=total,
@@ -281,6 +284,6 @@ def _hull(sales: np.ndarray, revenue: np.ndarray) -> list[int]:
 def _nothing() -> Curve:
     empty = np.empty(0)
     return Curve(
-        mass=empty, slope=empty, total=empty, outer_mass=empty, outer_slope=empty,
+        prices=empty, mass=empty, slope=empty, total=empty, outer_mass=empty, outer_slope=empty,
         knots=empty, heights=empty, excess=0.0,
     )  # fmt: skip

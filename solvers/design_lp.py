@@ -16,15 +16,21 @@ ex post payments are left out where no constraint names them.
 
 Payments are bounded, without loss, so that row multipliers give finite bounds: see `_payments`.
 
+HiGHS's tolerances are absolute, so it sees every agent's values and payments in a unit of its own,
+a power of two that brings the agent's largest value near 1; what it finds is scaled back exactly,
+and the certificate is about the program in the money that was given.
+
 Source: Conitzer & Sandholm, "Complexity of mechanism design" (2002); Vohra, *Mechanism Design: A
 Linear Programming Approach* (2011).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor
+from fractions import Fraction
+from math import ceil, floor, frexp, ldexp
 from typing import Any
 
 import numpy as np
@@ -33,14 +39,14 @@ from scipy import sparse
 from solvers import highs
 from solvers.certificate import Linear, check
 from solvers.optimum import Optimum, Status
-from solvers.program import Program
+from solvers.program import Program, rescaled
 from solvers.question import Question, read
 from solvers.rational import exact
 
 __all__ = ["design", "design_program"]
 
-# How far rounding may leave value and bound apart, relative to the largest value of an outcome.
-MEETS = 1e-8
+# For an exact vertex, where no limit is given.
+MOST_SECONDS = 60.0
 
 
 def design(
@@ -68,49 +74,56 @@ def design(
 
     Raises ValueError for bad shapes, numbers or options, ImportError without highspy.
     """
+    started = time.monotonic()
     question = read(values, probabilities, ic=ic, ir=ir, budget=budget, objective=objective)
-    program = design_program(question)
-    solved = highs.solve(program, seconds=seconds)
+    program, rows, columns = _built(question)
+    unitless = rescaled(program, rows, columns)
+    solved = highs.solve(unitless, seconds=seconds)
     if "nfeasible" in solved.note:
         # Presolve cannot always tell infeasible from unbounded, and may take the one for the other;
         # the simplex method can.
         left = None if seconds is None else max(0.1, seconds - solved.seconds)
-        solved = highs.solve(program, seconds=left, options={"presolve": "off"})
+        solved = highs.solve(unitless, seconds=left, options={"presolve": "off"})
     notes = [solved.note] if solved.note else []
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"value": solved.value, "bound": solved.bound}
+    status = solved.status
     if solved.x is not None and solved.y is not None:
-        x: Any = solved.x
-        y: Any = solved.y
-        if question.exact and solved.status is Status.OPTIMAL:
-            left = 60.0 if seconds is None else max(0.0, seconds - solved.seconds)
-            refined = exact(program, solved, seconds=left)
-            if isinstance(refined.certificate, Linear) and refined.gap == 0:
-                x, y = refined.certificate.x, refined.certificate.y
+        x: Any = solved.x * columns
+        y: Any = solved.y / rows
+        done = status is Status.OPTIMAL
+        checked = check(Linear(program=program, x=x, y=y))
+        if done and (question.exact or not checked.holds):
+            left = None if seconds is None else max(0.1, seconds - solved.seconds)
+            refined = exact(unitless, solved, seconds=left or MOST_SECONDS)
+            if refined.allocation is not None and refined.allocation.dtype == object:
+                x = [v * Fraction(c) for v, c in zip(refined.certificate.x, columns, strict=True)]
+                y = [v / Fraction(r) for v, r in zip(refined.certificate.y, rows, strict=True)]
             else:
                 notes.append("no exact solution was found near the one in floats")
         certificate = Linear(program=program, x=x, y=y)
         checked = check(certificate)
-        value, most = checked.value, checked.bound
-        found = {"certificate": certificate, "value": value, "bound": most}
-        if not np.isfinite(float(most)):
+        status = Status.OPTIMAL if done and checked.holds else Status.FEASIBLE
+        if not np.isfinite(float(checked.bound)):
             notes.append("payments have no natural bounds here, so rounding leaves no finite bound")
         allocation, payments = _mechanism(question, x)
-        found |= {"allocation": allocation, "payments": payments}
+        found = {
+            "value": checked.value, "bound": checked.bound, "certificate": certificate,
+            "allocation": allocation, "payments": payments,
+        }  # fmt: skip
+        if not question.exact:
+            found |= {
+                name: np.asarray(part, dtype=float)[()]
+                for name, part in found.items()
+                if name != "certificate"
+            }
     elif solved.x is not None:
-        allocation, payments = _mechanism(question, solved.x)
-        found = {"value": solved.value, "allocation": allocation, "payments": payments}
-    found = {"value": solved.value, "bound": solved.bound} | found
-    status = solved.status
-    if status is Status.OPTIMAL:
-        value, most = found["value"], found["bound"]
-        scale = max(float(np.abs(v).max()) for v in question.values)
-        met = value is not None and abs(most - value) <= MEETS * max(scale, abs(value))
-        status = Status.OPTIMAL if met else Status.FEASIBLE
+        allocation, payments = _mechanism(question, solved.x * columns)
+        found |= {"allocation": allocation, "payments": payments}
     return Optimum(
         **found,
         status=status,
         method=f"design LP, {program.matrix.shape[0]} × {program.matrix.shape[1]}, HiGHS",
-        seconds=solved.seconds,
+        seconds=time.monotonic() - started,
         notes=tuple(notes),
     )
 
@@ -158,9 +171,13 @@ class _Rows:
         self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self.low: list[np.ndarray] = []
         self.high: list[np.ndarray] = []
+        self.units: list[np.ndarray] = []
 
-    def add(self, count: int, low: float, high: float, *terms: tuple[Any, Any, Any]) -> None:
-        """terms: (row within the block, column, number), broadcast against one another."""
+    def add(
+        self, count: int, low: float, high: float, *terms: tuple[Any, Any, Any], unit: float = 1.0
+    ) -> None:
+        """terms: (row within the block, column, number), broadcast against one another. unit: of
+        the money that the rows count."""
         for row, column, number in terms:
             shapes = np.broadcast_arrays(row, column, np.asarray(number, dtype=self.kind))
             flat = [a.ravel() for a in shapes]
@@ -168,6 +185,7 @@ class _Rows:
             self.parts.append((flat[0][keep] + self.count, flat[1][keep], flat[2][keep]))
         self.low.append(np.full(count, low))
         self.high.append(np.full(count, high))
+        self.units.append(np.full(count, unit))
         self.count += count
 
     def matrix(self, columns: int) -> tuple[sparse.csr_array, np.ndarray]:
@@ -189,7 +207,13 @@ class _Rows:
 
 def design_program(question: Question) -> Program:
     """The linear program of a question, in HiGHS's row form, exact numbers included."""
+    return _built(question)[0]
+
+
+def _built(question: Question) -> tuple[Program, np.ndarray, np.ndarray]:
+    """(the program, the unit of money of each row, and of each column; 1 for probabilities)."""
     q, at = question, _columns(question)
+    units = [_unit(*v.flat) for v in q.values]
     n, kind = len(q.values), q.joint.dtype
     rows = _Rows(kind)
     rows.add(
@@ -204,54 +228,66 @@ def design_program(question: Question) -> Program:
             others = chance.sum(axis=0)
             _link(rows, mean_x, x, others)
             if p is not None:
-                _link(rows, mean_p[:, None], p[..., None], others)
+                _link(rows, mean_p[:, None], p[..., None], others, unit=units[i])
             # Expectations are variables: one "profile of the others", of weight 1.
             inner: Any = mean_x[:, None], mean_p[:, None], np.ones((len(v), 1), dtype=kind)
         else:
             inner = x, p, chance
-        _truthful(rows, v, *inner, expected=q.ic == "bic")
+        _truthful(rows, v, *inner, expected=q.ic == "bic", unit=units[i])
         if q.ir == "interim":
-            _rational_agents(rows, v, *inner, expected=True)
+            _rational_agents(rows, v, *inner, expected=True, unit=units[i])
         elif q.ir == "expost":
-            _rational_agents(rows, v, x, p, chance, expected=False)
+            _rational_agents(rows, v, x, p, chance, expected=False, unit=units[i])
     if q.budget == "exante":
-        rows.add(1, 0, np.inf, *[(0, columns, number) for columns, number in _revenue(q, at)])
+        earned = [(0, priced, number) for priced, number in _revenue(q, at)]
+        rows.add(1, 0, np.inf, *earned, unit=max(units))
     elif q.budget is not None:
         assert at.p is not None
         each = at.p.reshape(-1, n)
         most = 0.0 if q.budget == "strong" else np.inf
-        rows.add(len(each), 0, most, (np.arange(len(each))[:, None], each, 1))
+        rows.add(len(each), 0, most, (np.arange(len(each))[:, None], each, 1), unit=max(units))
 
     objective = np.zeros(at.count, dtype=kind)
     if q.objective == "revenue":
-        for columns, number in _revenue(q, at):
-            np.add.at(objective, columns, number)
+        for priced, number in _revenue(q, at):
+            np.add.at(objective, priced, number)
     else:
         objective[at.x] = q.worth() * q.joint[..., None]
-    low, high = np.zeros(at.count), np.ones(at.count)
+    low, high, columns = np.zeros(at.count), np.ones(at.count), np.ones(at.count)
     for i, (floor_, ceiling) in enumerate(_payments(q)):
-        if at.p is not None:
-            low[at.p[..., i]], high[at.p[..., i]] = floor_, ceiling
-        if at.interim is not None:
-            low[at.interim[i][1]], high[at.interim[i][1]] = floor_, ceiling
+        own = [] if at.p is None else [at.p[..., i]]
+        own += [] if at.interim is None else [at.interim[i][1]]
+        for p in own:
+            low[p], high[p], columns[p] = floor_, ceiling, units[i]
     matrix, numbers = rows.matrix(at.count)
     exact = {"objective": objective.tolist(), "matrix": numbers.tolist()} if q.exact else {}
-    return Program(
+    program = Program(
         objective=objective.astype(float), matrix=matrix,
         row_low=np.concatenate(rows.low), row_high=np.concatenate(rows.high),
         low=low, high=high, exact=exact,
     )  # fmt: skip
+    return program, np.concatenate(rows.units), columns
 
 
-def _link(rows: _Rows, mean: np.ndarray, each: np.ndarray, others: np.ndarray) -> None:
+def _unit(*numbers: Any) -> float:
+    """The power of two next to the largest of some numbers, 1 where all are 0."""
+    largest = float(max(abs(x) for x in numbers))
+    # Within what floats hold, eighths included.
+    return ldexp(1.0, min(max(frexp(largest)[1], -1000), 1023)) if largest else 1.0
+
+
+def _link(
+    rows: _Rows, mean: np.ndarray, each: np.ndarray, others: np.ndarray, *, unit: float = 1.0
+) -> None:
     """mean (T, O) = Σ_s others (S,) · each (T, S, O)."""
     row = np.arange(mean.size).reshape(mean.shape)
-    rows.add(mean.size, 0, 0, (row, mean, 1), (row[:, None], each, -others[:, None]))
+    rows.add(mean.size, 0, 0, (row, mean, 1), (row[:, None], each, -others[:, None]), unit=unit)
 
 
 def _truthful(
-    rows: _Rows, v: np.ndarray, x: np.ndarray, p: Any, chance: np.ndarray, *, expected: bool
-) -> None:
+    rows: _Rows, v: np.ndarray, x: np.ndarray, p: Any, chance: np.ndarray,
+    *, expected: bool, unit: float,
+) -> None:  # fmt: skip
     """v (T, O), x (T, S, O), p and chance (T, S): no type t ≠ r prefers the report r."""
     truth, report = np.nonzero(~np.eye(len(v), dtype=bool))
     if not len(truth):
@@ -264,20 +300,21 @@ def _truthful(
     rows.add(
         len(truth) * (1 if expected else len(s)), 0, np.inf,
         (row[..., None], x[truth], worth), (row[..., None], x[report], -worth),
-        (row, p[truth], -weight), (row, p[report], weight),
+        (row, p[truth], -weight), (row, p[report], weight), unit=unit,
     )  # fmt: skip
 
 
 def _rational_agents(
-    rows: _Rows, v: np.ndarray, x: np.ndarray, p: Any, chance: np.ndarray, *, expected: bool
-) -> None:
+    rows: _Rows, v: np.ndarray, x: np.ndarray, p: Any, chance: np.ndarray,
+    *, expected: bool, unit: float,
+) -> None:  # fmt: skip
     """As `_truthful`: no type is worse off than with 0."""
     types, s = np.arange(len(v))[:, None], np.arange(p.shape[1])
     row = types + 0 * s if expected else types * len(s) + s
     weight = chance if expected else np.ones(chance.shape, dtype=v.dtype)
     worth = v[:, None, :] * weight[..., None]
     count = len(v) * (1 if expected else len(s))
-    rows.add(count, 0, np.inf, (row[..., None], x, worth), (row, p, -weight))
+    rows.add(count, 0, np.inf, (row[..., None], x, worth), (row, p, -weight), unit=unit)
 
 
 def _revenue(q: Question, at: _Columns) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -290,7 +327,7 @@ def _revenue(q: Question, at: _Columns) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _payments(q: Question) -> list[tuple[float, float]]:
-    """Whole numbers between which every agent's payments lie, without loss.
+    """Floats between which every agent's payments lie, without loss.
 
     Let a_i ≤ v_i ≤ b_i and d_i = b_i − a_i. Adding a constant to one agent's payments (at fixed
     types of the others) keeps IC, and helps revenue and any budget but the balanced one.
@@ -332,8 +369,13 @@ def _payments(q: Question) -> list[tuple[float, float]]:
         found = [(a[i] - wide[i] - shared, b[i] + wide[i]) for i in range(n)]
     else:
         found = list(zip(a, b, strict=True))
-    # Outward to whole numbers, which floats hold exactly.
-    return [(float(floor(x)), float(ceil(max(x, y)))) for x, y in found]
+    # Outward to eighths of a unit, which floats hold exactly.
+    ends = []
+    for x, y in found:
+        step = _unit(x, y) / 8
+        ratio = Fraction(step) if q.exact else step
+        ends.append((floor(x / ratio) * step, ceil(max(x, y) / ratio) * step))
+    return ends
 
 
 def _mechanism(q: Question, x: Any) -> tuple[np.ndarray, np.ndarray]:

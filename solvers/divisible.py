@@ -38,6 +38,7 @@ __all__ = ["Concave", "Linear", "Logarithmic", "Prices", "Saturating", "divisibl
 
 FEASIBLE = 1e-12  # by how much sums of shares may exceed a capacity, relative: rounding
 GAP = 1e-7  # a conic optimum: value and bound agree to this, relative
+FEASIBILITY = 1e-9  # of a capacity: by how much shares may exceed it
 CELLS = 3_000_000  # numbers in one array of a batch of payment problems
 Utilities = Saturating | Linear | Logarithmic | Concave
 
@@ -77,25 +78,23 @@ def _(certificate: Prices, *, tolerance: float = GAP) -> Checked:
         np.asarray(a, dtype=float)
         for a in (certificate.shares, certificate.prices, certificate.capacities)
     )
+    if not (shares.shape == (agents, resources) and prices.shape == limits.shape == (resources,)):
+        unfit = [(False, "shares, prices and capacities do not fit together")]
+        return verdict(None, np.inf, unfit, exact=False, tolerance=tolerance)
+    over = (shares >= 0) & (shares.sum(axis=0) <= limits * (1 + FEASIBLE))
     faults = [
-        (a.shape == shape and np.isfinite(a).all() and (a >= 0).all(), f"{name} ≥ 0: {shape}")
-        for name, a, shape in (
-            ("shares", shares, (agents, resources)),
-            ("prices", prices, (resources,)),
-            ("capacities", limits, (resources,)),
-        )
+        (np.isfinite(shares).all(), "a share is no finite number"),
+        (np.isfinite(prices).all() and (prices >= 0).all(), "a price is negative, or none"),
+        (np.isfinite(limits).all() and (limits >= 0).all(), "a capacity is negative, or none"),
+        (over.all(), "a capacity is exceeded, or a share is negative"),
     ]
-    faults = [(ok, f"expected {what}") for ok, what in faults]
     if not all(ok for ok, _ in faults):
         return verdict(None, np.inf, faults, exact=False, tolerance=tolerance)
-    feasible = shares.sum(axis=0) <= limits * (1 + FEASIBLE)
-    return verdict(
-        float(certificate.utilities.utilities(shares).sum()),
-        certificate.bound(),
-        [(feasible, "the shares add up to more than a capacity")],
-        exact=False,
-        tolerance=tolerance,
-    )
+    value, bound = float(certificate.utilities.utilities(shares).sum()), certificate.bound()
+    if value == bound == -np.inf:
+        # Without capacity, whoever wants a share is at −inf whatever is done.
+        return Checked(holds=True, value=value, bound=bound, gap=0.0, exact=False)
+    return verdict(value, bound, faults, exact=False, tolerance=tolerance)
 
 
 def divisible(

@@ -157,7 +157,7 @@ def _read(highs: Any, program: Program, unit: float, seconds: float) -> Solution
         )
     solution, info = highs.getSolution(), highs.getInfo()
     x = np.array(solution.col_value) if solution.value_valid else None
-    if x is not None and violation(program, x) > FEASIBILITY * max(1.0, np.abs(x).max(initial=0)):
+    if x is not None and violation(program, x) > FEASIBILITY:
         x, note = None, note or "the solution breaks a constraint by more than rounding"
     value = None if x is None else float(program.objective @ x)
     y = np.array(solution.row_dual) * unit if solution.dual_valid and not integer else None

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from solvers.curves import Curve, level, price, revenue_curve
+from solvers.marginal import MarginalRevenue
 
 __all__ = ["Auction", "myerson", "second_price_revenue"]
 
@@ -34,7 +35,8 @@ class Auction:
     error: no auction has more than revenue + error; the part of it that is due to the grid rests
     on the density, as far as the prior has one. welfare: the expected value of the winners.
     reserves (n,): the price for agent i alone, inf where it is never served. virtual: φ̄_i as
-    functions of arrays. `allocate` and `pay` map values (..., n) to who wins, bool (..., n), and
+    functions of arrays. certificate: the curves and the priors, from which revenue and bound are
+    computed again. `allocate` and `pay` map values (..., n) to who wins, bool (..., n), and
     to payments (..., n).
     """
 
@@ -44,6 +46,7 @@ class Auction:
     units: int
     reserves: np.ndarray
     virtual: tuple[Callable[[np.ndarray], np.ndarray], ...]
+    certificate: MarginalRevenue
     _curves: tuple[Curve, ...] = field(repr=False)
 
     def _levels(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,6 +111,7 @@ def myerson(priors: Sequence[Any], *, units: int = 1) -> Auction:
         units=int(units),
         reserves=np.array([float(price(c, np.array(0.0), np.array(False))) for c in curves]),
         virtual=tuple(partial(level, c) for c in curves),
+        certificate=MarginalRevenue(priors=tuple(priors), curves=curves, units=int(units)),
         _curves=curves,
     )
 

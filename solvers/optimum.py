@@ -41,7 +41,8 @@ class Optimum:
     many instances were solved at once; Fractions where the arithmetic was exact; value is None
     where no feasible solution is known. allocation: in the shape that the function which returned
     this states. payments: (agents,) or (batch, agents), positive where the agent pays, where they
-    were asked for.
+    were asked for. payment_error: (agents,) ≥ 0, where the payments are known up to bounds: of the
+    allocation given, the payment lies between payments and payments + payment_error.
     certificate: what the bound is computed from, a record with a check of its own; None: the
     bound is the word of `method`. notes: what a reader must know (a lottery, a limit reached).
     """
@@ -51,6 +52,7 @@ class Optimum:
     status: Status
     allocation: np.ndarray | None = None
     payments: np.ndarray | None = None
+    payment_error: np.ndarray | None = None
     certificate: Any = None
     method: str = ""
     seconds: float = 0.0

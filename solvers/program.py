@@ -28,7 +28,7 @@ __all__ = [
     "exact_bound",
     "exact_value",
     "leaning",
-    "stray",
+    "rescaled",
     "terms",
     "violation",
 ]
@@ -87,13 +87,70 @@ class Program:
 
 
 def violation(program: Program, x: np.ndarray) -> float:
-    """By how much x breaks a constraint at most, 0 if none: rows, bounds, whole numbers."""
+    """By how much x breaks a constraint at most, 0 if none: rows, bounds, whole numbers.
+
+    Relative to the size of what is compared, so that no unit is too small to be looked at: of a
+    variable the largest of itself and its bounds, where these are finite and not all 0, else of
+    itself and the others without such bounds; of a row its largest term, at these sizes, or side.
+    """
+    x = np.asarray(x, dtype=float)
+    if not np.isfinite(x).all():
+        return float("inf")
     rows = program.matrix @ x
-    gaps = [
-        program.row_low - rows, rows - program.row_high, program.low - x, x - program.high,
-        np.abs(x - np.round(x))[program.whole],
-    ]  # fmt: skip
-    return float(max(0.0, *(gap.max(initial=0.0) for gap in gaps)))
+    reach = _largest_side(program.low, program.high)
+    loose = reach == 0
+    reach = np.maximum(reach, np.abs(x))
+    reach[loose] = np.abs(x[loose]).max(initial=0)
+    size = _largest_side(program.row_low, program.row_high)
+    at = np.repeat(np.arange(len(size)), np.diff(program.matrix.indptr))
+    np.maximum.at(size, at, np.abs(program.matrix.data) * reach[program.matrix.indices])
+    return max(
+        0.0,
+        _over(np.maximum(program.row_low - rows, rows - program.row_high), size),
+        _over(np.maximum(program.low - x, x - program.high), reach),
+        float(np.abs(x - np.round(x))[program.whole].max(initial=0)),
+    )
+
+
+def _largest_side(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The larger of |low| and |high|, an infinity counting as 0."""
+    a, b = (np.where(np.isinf(side), 0.0, np.abs(side)) for side in (low, high))
+    return np.asarray(np.maximum(a, b))
+
+
+def _over(gap: np.ndarray, size: np.ndarray) -> float:
+    """The largest gap relative to its size."""
+    broken = gap > 0
+    with np.errstate(divide="ignore"):
+        return float((gap[broken] / size[broken]).max(initial=0))
+
+
+def rescaled(program: Program, rows: np.ndarray, columns: np.ndarray) -> Program:
+    """The program in x' = x / columns, each row divided by its entry of rows.
+
+    rows (m,), columns (n,): powers of two, so that nothing is rounded. x = columns · x' solves the
+    program where x' solves this one, with the same value; y = y' / rows are its row multipliers.
+    """
+    matrix = program.matrix.copy()
+    at = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    matrix.data = matrix.data / rows[at] * columns[matrix.indices]
+    exact: dict[str, Sequence[Fraction]] = {}
+    if program.exact:
+        over, by = [Fraction(r) for r in rows.tolist()], [Fraction(c) for c in columns.tolist()]
+        exact = {
+            "objective": [c * b for c, b in zip(_objective(program), by, strict=True)],
+            "matrix": [a * by[j] / over[i] for i, j, a in _entries(program)],
+        }
+    return Program(
+        objective=program.objective * columns,
+        matrix=matrix,
+        row_low=program.row_low / rows,
+        row_high=program.row_high / rows,
+        low=program.low / columns,
+        high=program.high / columns,
+        whole=program.whole,
+        exact=exact,
+    )
 
 
 def bound(
@@ -132,27 +189,6 @@ def terms(program: Program, y: np.ndarray) -> float:
     sides = np.abs(np.where(y > 0, program.row_high, np.where(y < 0, program.row_low, 0.0)))
     columns = np.where(pulled > 0, pulled * np.where(pulled > 0, ends, 0.0), 0.0)
     return float(np.abs(y) @ sides + columns.sum())
-
-
-# A side may be missed by this share of the largest number in x: what solvers leave instead of 0.
-STRAY = 1e-4
-
-
-def stray(program: Program, x: np.ndarray) -> float:
-    """By how much x breaks a constraint at most, relative to the terms that meet there."""
-    largest = STRAY * np.abs(x).max(initial=0.0)
-    reach = np.abs(program.matrix) @ (np.abs(x) + largest)
-    rows = program.matrix @ x
-    worst = float(np.abs(x - np.round(x))[program.whole].max(initial=0.0))
-    for at, scale, low, high in (
-        (rows, reach, program.row_low, program.row_high),
-        (x, largest, program.low, program.high),
-    ):
-        for gap, side in ((low - at, low), (at - high, high)):
-            beyond = gap > 0
-            sizes = np.broadcast_to(scale, gap.shape)[beyond] + np.abs(side[beyond])
-            worst = max(worst, float((gap[beyond] / sizes).max(initial=0.0)))
-    return worst
 
 
 def _support(slopes: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:

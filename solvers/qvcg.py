@@ -21,57 +21,28 @@ lotteries from fractional VCG.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from solvers import highs
 from solvers.arrays import limit
-from solvers.bundles import Bundles, bundles
+from solvers.bundles import bundles
 from solvers.columns import Columns, near_best
 from solvers.divisible import divisible
 from solvers.lottery import Lottery, lottery
 from solvers.optimum import Optimum, Status
-from solvers.program import Program
+from solvers.price_proof import Listed, PriceProof, listed_program
 from solvers.qvcg_rational import rational_relaxation
+from solvers.tree import grow
 
 __all__ = ["PriceProof", "Quantisation", "Quantum", "quantisation", "qvcg"]
 
 GAP = 1e-9
 LISTED = 300_000  # bundles in an integer program
-
-
-@dataclass(frozen=True, eq=False)
-class PriceProof:
-    """Prices of a quantum of each resource (3,) ≥ 0; by weak duality no feasible allocation, and no
-    lottery, is worth more than `bound()`. without: for a bidder i that has a payment to prove, the
-    prices of the program without it."""
-
-    values: Bundles
-    prices: np.ndarray
-    without: dict[int, np.ndarray] = field(default_factory=dict)
-
-    def bound(self, *, without: int | None = None) -> float:
-        """M Σ_r λ_r + Σ_i max_b (v_i(b) − λ·b), by a look at every bundle of every bidder."""
-        prices = self.prices if without is None else self.without[without]
-        prices = np.array([float(p) for p in prices])
-        if (prices < 0).any():
-            return np.inf
-        quantum = np.arange(self.values.quanta + 1)
-        total = self.values.quanta * float(prices.sum())
-        for i in range(self.values.agents):
-            if i == without:
-                continue
-            left = self.values.cube(i) - (quantum * prices[0])[:, None, None]
-            left -= (quantum * prices[1])[:, None]
-            left -= quantum * prices[2]
-            nothing = left[0, 0, 0]
-            if self.values.levels == "printed":
-                left = left[1:, 1:, 1:]
-            total += max(nothing, float(left.max()))
-        return float(total)
+NODES = 2_000  # of a tree that proves an integer optimum
+PROVABLE = 10_000  # bundles in the program of such a tree
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,8 +72,10 @@ def qvcg(
     payments: Clarke's (positive: the bidder pays), in expectation for a lottery. seconds: a time
     limit; at it, value and bound stand with their gap, and payments are None.
 
-    The certificate is `PriceProof`; for an integer optimum the bound over the listed bundles is
-    HiGHS's word, and `certificate.bound()` is that of the linear program.
+    The certificate is `PriceProof`. It proves value and bound; of a payment it bounds the welfare
+    without the bidder, from above, and payment_error is what the two sides of that leave open. For
+    an integer optimum that takes a larger tree than is tried, the bound over the listed bundles is
+    HiGHS's word, a note says so, and the certificate shows the bound of the linear program.
 
     Raises ValueError for numbers that are negative or not finite, a wrong shape, M = 0 or one that
     does not match, no bidder; ImportError where highspy is missing.
@@ -127,6 +100,7 @@ class _Solved:
     weights: np.ndarray
     done: bool
     notes: tuple[str, ...] = ()
+    listed: Listed | None = None
 
     def worth(self, nothing: np.ndarray) -> np.ndarray:
         """v_i(x_i) of every bidder (N,)."""
@@ -154,9 +128,10 @@ class _Auction:
             notes.append(_about(drawn))
         nothing = values.exact_nothing() if self.exact and best.done else values.nothing
         paid: np.ndarray | None = None
+        error: np.ndarray | None = None
         without: dict[int, np.ndarray] = {}
         if payments and best.done:
-            paid, without, remarks = self.payments(best, nothing)
+            paid, error, without, remarks = self.payments(best, nothing)
             notes += remarks
         elif payments:
             notes.append("no payments: they need the optimum")
@@ -171,7 +146,10 @@ class _Auction:
             status=Status.OPTIMAL if closed else Status.FEASIBLE,
             allocation=drawn.expected,
             payments=paid,
-            certificate=PriceProof(values, best.prices, without),
+            payment_error=error,
+            certificate=PriceProof(
+                values, best.prices, without, drawn, integer=self.integer, listed=best.listed
+            ),
             method="column generation" + " and an integer program" * self.integer,
             seconds=time.monotonic() - self.started,
             notes=tuple(notes),
@@ -239,23 +217,25 @@ class _Auction:
 
     def payments(
         self, best: _Solved, nothing: np.ndarray
-    ) -> tuple[np.ndarray | None, dict[int, np.ndarray], list[str]]:
+    ) -> tuple[np.ndarray | None, np.ndarray | None, dict[int, np.ndarray], list[str]]:
         own = best.worth(nothing)
         paid = np.array([0 * best.value] * len(own))
+        error = np.zeros_like(paid)
         without: dict[int, np.ndarray] = {}
         got = np.unique(best.columns[0][best.weights > 0])
         worst: Any = 0
         for i in got.tolist():
             rest = self.solve(i)
             if not rest.done:
-                return None, {}, ["no payments: the time limit came first"]
+                return None, None, {}, ["no payments: the time limit came first"]
             # What the others had with i present, they can have without it.
             paid[i] = max(rest.value - (best.value - own[i]), 0 * best.value)
             without[i] = rest.prices
+            error[i] = max(rest.bound - rest.value, 0 * best.value)
             if rest.bound > rest.value:
                 worst = max(worst, (rest.bound - rest.value) / rest.bound)
         note = [f"a welfare without one bidder has a gap of {float(worst):.2g}"]
-        return paid, without, note if worst > GAP else []
+        return paid, error, without, note if worst > GAP else []
 
     def _rounded(self, known: Columns, linear: _Solved, without: int | None) -> _Solved:
         """The best integer allocation among the columns that are there: a limit came first."""
@@ -269,7 +249,7 @@ class _Auction:
 
     def _as_integer(
         self, linear: _Solved, columns: Any, bound: float, done: bool, without: int | None,
-        notes: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (), listed: Listed | None = None,
     ) -> _Solved:  # fmt: skip
         values = self.columns.values
         base = values.nothing.sum() - (0.0 if without is None else values.nothing[without])
@@ -277,7 +257,7 @@ class _Auction:
         return _Solved(
             value=value, bound=max(value, min(bound, linear.bound)), prices=linear.prices,
             columns=columns, weights=np.ones(len(columns[0])), done=done,
-            notes=linear.notes + notes,
+            notes=linear.notes + notes, listed=listed,
         )  # fmt: skip
 
     def _whole(self, known: Columns, linear: _Solved, without: int | None) -> _Solved:
@@ -316,13 +296,33 @@ class _Auction:
             if distance <= within:
                 remark = f"of all bundles, {len(listed[0])} could be in an integer optimum; "
                 gap = f"the lottery is worth {distance:.6g} more"
+                proof, word = self._proof(known, listed, picked, within, distance, without)
                 return self._as_integer(
-                    linear, columns, base + bound, True, without, (remark + gap,)
+                    linear, columns, base + bound, True, without, (remark + gap, *word), proof
                 )
             within = min(distance * (1 + 1e-9), 8 * within)
         if not len(columns[0]):
             return self._rounded(known, linear, without)
         return self._as_integer(linear, columns, linear.bound, False, without, note)
+
+    def _proof(
+        self, known: Columns, listed: Any, picked: np.ndarray, within: float, distance: float,
+        without: int | None,
+    ) -> tuple[Listed | None, tuple[str, ...]]:  # fmt: skip
+        """What proves an integer optimum beside prices, where these leave a distance."""
+        values = known.values
+        if without is not None or distance <= GAP * abs(self.columns.scale) or not len(picked):
+            return None, ()
+        agents, found, gains = listed
+        if len(agents) > PROVABLE:
+            return None, (f"no certificate: {len(agents):,} bundles; the bound is HiGHS's word",)
+        x = np.zeros(len(agents))
+        x[picked] = 1.0
+        program = listed_program(agents, found, gains, values.agents, values.quanta)
+        tree, why = grow(program, x, nodes=NODES, seconds=self.left())
+        if tree is None:
+            return None, (f"no certificate: {why}; the bound is HiGHS's word",)
+        return Listed(agents=agents, bundles=found, within=within, tree=tree), ()
 
     def _program(
         self,
@@ -337,17 +337,7 @@ class _Auction:
             return np.zeros(0, dtype=int), 0.0, True
         if seconds is not None and seconds <= 0:
             return None
-        count, k = known.values.agents, len(agents)
-        one = sparse.csr_array((np.ones(k), (agents, np.arange(k))), shape=(count, k))
-        program = Program(
-            objective=gains / known.scale,
-            matrix=sparse.vstack([one, sparse.csr_array(found.T.astype(float))]),
-            row_low=np.full(count + 3, -np.inf),
-            row_high=np.r_[np.ones(count), np.full(3, float(known.values.quanta))],
-            low=np.zeros(k),
-            high=np.ones(k),
-            whole=True,
-        )
+        program = listed_program(agents, found, gains, known.values.agents, known.values.quanta)
         solved = highs.solve(program, seconds=seconds, gap=1e-10)
         if solved.x is None:
             return None
@@ -355,8 +345,7 @@ class _Auction:
         over = found[picked].sum(axis=0) > known.values.quanta
         if over.any() or len(np.unique(agents[picked])) < len(picked):
             return None
-        bound = min(solved.bound * known.scale, np.inf)
-        return picked, bound, solved.status is Status.OPTIMAL
+        return picked, float(solved.bound), solved.status is Status.OPTIMAL
 
 
 def _about(drawn: Lottery) -> str:

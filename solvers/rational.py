@@ -270,7 +270,9 @@ def exact_system(
     if not size:
         return []
     started = time.monotonic()
-    floats = np.array([float(v) for v in entries.tolist()])
+    # Entries over a common denominator may be longer than any float.
+    lift = max(0, max((abs(v) for v in entries.tolist()), default=0).bit_length() - 900)
+    floats = np.array([v / (1 << lift) for v in entries.tolist()])
     matrix = sparse.csc_array((floats, (rows, columns)), shape=(size, size))
     try:
         factors = splu(matrix.tocsc())
@@ -286,17 +288,17 @@ def exact_system(
             size_of = float(np.abs(near).max())
             if not np.isfinite(size_of):
                 return None
-            # Some 45 of a float's bits are right, of which the leading ones are this step's.
-            step = max(1, 40 - max(0, int(np.frexp(size_of)[1]) + shift))
-            if shift:
-                step = 1
-            new = np.array([int(v) for v in np.round(near * 2.0**step).tolist()], dtype=object)
-            new = new << shift
+            # What was solved for is the next digits' value times 2^(lift − shift). Some 45 of a
+            # float's bits are right, of which the leading ones are this step's.
+            up = shift - lift
+            step = max(1, 40 - max(0, int(np.frexp(size_of)[1]) + up))
+            new = _rounded(near, step + up)
             digits = (digits << step) + new
             rest = rest << step
             np.subtract.at(rest, rows, entries * new[columns])
             bits += step
-        if not largest:  # nothing is left over: the binary digits are the solution
+        if not any(rest.tolist()):
+            # Nothing is left over: the digits are the solution, however long it is.
             return [Fraction(v, 1 << bits) for v in digits.tolist()]
         if bits >= attempt:
             found = _fractions(digits, bits)
@@ -305,6 +307,20 @@ def exact_system(
                 return [Fraction(v, over) for v in found[0].tolist()]
             attempt = max(2 * attempt, bits)
     return None
+
+
+def _rounded(floats: np.ndarray, power: int) -> np.ndarray:
+    """floats · 2^power to whole numbers of any size, of which a float's bits are known."""
+    mantissa, exponent = np.frexp(floats)
+    whole = (mantissa * 2.0**53).astype(np.int64).tolist()
+    moves = (exponent.astype(np.int64) - 53 + power).tolist()
+    return np.array(
+        [
+            v << move if move >= 0 else (v + (1 << -move - 1)) >> -move
+            for v, move in zip(whole, moves, strict=True)
+        ],
+        dtype=object,
+    )
 
 
 def _fractions(digits: np.ndarray, bits: int) -> tuple[np.ndarray, int] | None:

@@ -1,11 +1,11 @@
-"""Welfare of identical units, and of separate items whose values add up.
+"""Welfare of identical units.
 
     maximise Σ_i Σ_t v_it x_it   subject to   Σ_i Σ_t x_it ≤ k,   x_it ∈ {0, 1},
 
 where v_i1 ≥ v_i2 ≥ … is what further units are worth to agent i, so that the best x takes an
 agent's units in order. The k highest positive marginal values win, and the next one clears the
 market: at that price everybody who wants a unit has it. Nobody must take a unit: values below zero
-stay out. Items with additive values are as many such markets, with one unit in each.
+stay out.
 
 Source: Vickrey, "Counterspeculation, auctions, and competitive sealed tenders" (1961).
 """
@@ -22,7 +22,7 @@ from solvers.arrays import numbers, whole
 from solvers.certificate import certified
 from solvers.optimum import Optimum
 
-__all__ = ["additive", "clear", "falling", "model", "multi_unit"]
+__all__ = ["clear", "falling", "market", "model", "multi_unit"]
 
 
 def multi_unit(values: Any, units: int) -> Optimum:
@@ -38,27 +38,9 @@ def multi_unit(values: Any, units: int) -> Optimum:
     v, k = falling(values), whole(units, 0, "units")
     bought, price = clear(v, k)
     return certified(
-        _market(v[..., None, :, :], k, bought[..., None, :], price[..., None]),
+        market(v[..., None, :, :], k, bought[..., None, :], price[..., None]),
         allocation=bought,
         method="sorting, with a clearing price",
-        seconds=time.perf_counter() - started,
-    )
-
-
-def additive(values: Any) -> Optimum:
-    """The best allocation of separate items: each to whoever values it most.
-
-    values (..., agents, items). allocation (..., agents, items) 0/1; ties go to the lowest index,
-    and an item that nobody values above 0 goes to nobody. Certificate: a price for each item.
-    """
-    started = time.perf_counter()
-    v = numbers(values, 2, "values")
-    by_item = np.swapaxes(v, -1, -2)[..., None]
-    bought, price = clear(by_item, 1)
-    return certified(
-        _market(by_item, 1, bought, price),
-        allocation=np.swapaxes(bought, -1, -2),
-        method="the highest value of each item, with the next one as its price",
         seconds=time.perf_counter() - started,
     )
 
@@ -92,7 +74,8 @@ def clear(marginals: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
     return bought, price
 
 
-def _market(v: np.ndarray, units: int, bought: np.ndarray, price: np.ndarray) -> prices.Clearing:
+def market(v: np.ndarray, units: int, bought: np.ndarray, price: np.ndarray) -> prices.Clearing:
+    """The certificate of markets (..., goods, agents, demand) with so many units in each."""
     total = bought.sum(axis=-1, keepdims=True)
     return prices.Clearing(
         marginals=v,
@@ -106,7 +89,7 @@ def _market(v: np.ndarray, units: int, bought: np.ndarray, price: np.ndarray) ->
 
 def model(values: Any, units: int) -> Any:
     """The program above in Pyomo, for one instance: values (agents, demand)."""
-    from solvers.modelling import pyomo
+    from solvers.modelling import at_most, pyomo
 
     pyo = pyomo()
     v = falling(values)
@@ -118,6 +101,6 @@ def model(values: Any, units: int) -> Any:
         sense=pyo.maximize,
     )
     m.supply = pyo.Constraint(
-        expr=pyo.quicksum(m.x[i, t] for i in m.agents for t in m.steps) <= units
+        rule=lambda m: at_most((m.x[i, t] for i in m.agents for t in m.steps), units)
     )
     return m

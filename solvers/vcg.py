@@ -15,6 +15,11 @@ is negative: it is paid. None of this solves N + 1 problems from nothing:
 Each function takes what the function of the same name in `solvers` takes, and gives its Optimum
 with payments (..., agents), positive where the agent pays.
 
+What is certified: everywhere the allocation. For XOR bids, and single-minded bidders beyond a few
+items, every payment too (`clarke.Pivots`), as each is the difference of two optima of an integer
+program. The other payments follow from the values and the allocation by the formula named above,
+without a solver, and in rationals where the values are rational.
+
 Sources: Vickrey (1961); Clarke (1971); Groves (1973); Leonard, "Elicitation of honest preferences
 for the assignment of individuals to positions" (1983).
 """
@@ -27,11 +32,15 @@ from typing import Any
 
 import numpy as np
 
-from solvers import assignment, combinatorial, project, ranking, trade, units
+from solvers import assignment, combinatorial, project, ranking, tables, trade, units
+from solvers.additive import additive as best_additive
 from solvers.arrays import integers, is_exact
+from solvers.clarke import Pivots
 from solvers.matching import rationals
 from solvers.optimum import Optimum, Status
 from solvers.prices import positive
+from solvers.single_minded import FEW_ITEMS, as_bids, wanted_table, wants_of
+from solvers.single_minded import single_minded as best_single_minded
 
 __all__ = [
     "additive",
@@ -56,8 +65,8 @@ def multi_unit(values: Any, units_: int) -> Optimum:
 
 
 def additive(values: Any) -> Optimum:
-    """See `units.additive`. An item costs its winner the next highest value for it."""
-    found = units.additive(values)
+    """See `solvers.additive`. An item costs its winner the next highest value for it."""
+    found = best_additive(values)
     market = found.certificate
     return replace(found, payments=_rejected(market.marginals, market.bought, 1).sum(axis=-2))
 
@@ -143,12 +152,12 @@ def matched_trade(
 
 
 def packages(values: Any) -> Optimum:
-    """See `combinatorial.packages`. Without agent i, the agents before it and those after it share
+    """See `tables.packages`. Without agent i, the agents before it and those after it share
     the items: tables of both give every W_−i."""
-    found = combinatorial.packages(values)
-    v, items = combinatorial.tables_of(values)
+    found = tables.packages(values)
+    v, items = tables.tables_of(values)
     before = found.certificate.tables
-    after = combinatorial.stages(v[..., ::-1, :], items)[0]
+    after = tables.stages(v[..., ::-1, :], items)[0]
     agents = v.shape[-2]
     total = before[..., -1, -1]
     payments = np.zeros(v.shape[:-1], dtype=v.dtype)
@@ -162,15 +171,17 @@ def packages(values: Any) -> Optimum:
     return replace(found, payments=payments)
 
 
-def single_minded(values: Any, bundles: Any) -> Optimum:
-    """See `combinatorial.single_minded`."""
-    v, wanted = combinatorial.wants_of(values, bundles)
+def single_minded(values: Any, bundles: Any, *, nodes: int = 2_000) -> Optimum:
+    """See `solvers.single_minded`; payments of more than a few items as in `winners`."""
+    v, wanted = wants_of(values, bundles)
     items = wanted.shape[-1]
-    if items <= 8:
-        return packages(combinatorial.wanted_table(v, wanted))
-    found = combinatorial.single_minded(v, wanted)
-    bids = [(i, np.flatnonzero(w).tolist(), v[i]) for i, w in enumerate(wanted)]
-    return replace(found, payments=winners(bids, bidders=len(v), items=items).payments)
+    if items <= FEW_ITEMS:
+        return packages(wanted_table(v, wanted))
+    if v.ndim > 1:
+        best_single_minded(v, wanted)  # which explains that batches do not go so far
+    found = winners(as_bids(v, wanted), bidders=len(v), items=items, nodes=nodes)
+    won = found.allocation
+    return replace(found, allocation=None if won is None else wanted * won[:, None])
 
 
 def winners(
@@ -183,6 +194,11 @@ def winners(
 ) -> Optimum:
     """See `combinatorial.winners`. Bidders who win nothing pay nothing, and are not solved for.
 
+    The certificate is `clarke.Pivots`: of the optimum and of the optimum without each winner, and
+    of every payment. Where one of them has no proof of at most `nodes` leaves, the certificate is
+    that of the welfare alone, and a note says whose payments rest on HiGHS's word. payment_error
+    comes from the bounds, proved or not.
+
     payments are None where a limit came before all of the optima were found, since a difference
     of bounds is no payment.
     """
@@ -191,15 +207,32 @@ def winners(
     if found.status is not Status.OPTIMAL or found.allocation is None:
         return replace(found, notes=(*found.notes, "no payments without the optimum"))
     x = found.allocation
-    payments = np.zeros(checked.bidders)
+    payments, error = np.zeros(checked.bidders), np.zeros(checked.bidders)
+    without: dict[int, Any] = {}
+    # Where the optimum is too hard to prove, so are those beside it.
+    tried = nodes if found.certificate is not None else 0
     for k in np.flatnonzero(x):
         i = int(checked.bidder[k])
         kept = np.where(checked.bidder == i, 0, x)
         rest = combinatorial.solve_bids(
-            checked, seconds=seconds, nodes=0, without=i, start=kept.astype(float)
+            checked, seconds=seconds, nodes=tried, without=i, start=kept.astype(float)
         )
         if rest.status is not Status.OPTIMAL:
             why = f"no payments: without bidder {i}, {'; '.join(rest.notes)}"
             return replace(found, notes=(*found.notes, why))
         payments[i] = rest.value - float(checked.values @ kept)
-    return replace(found, payments=payments)
+        error[i] = max(rest.bound - rest.value, 0.0)
+        without[i] = rest.certificate
+    found = replace(found, payments=payments, payment_error=error)
+    unproved = [str(i) for i, proof in without.items() if proof is None]
+    if unproved:
+        note = f"no certificate of the payments of bidders {', '.join(unproved)}: HiGHS's word"
+        return replace(found, notes=(*found.notes, note))
+    if found.certificate is None:
+        return found
+    return replace(
+        found,
+        certificate=Pivots(
+            optimum=found.certificate, without=without, bidder=checked.bidder, payments=payments
+        ),
+    )

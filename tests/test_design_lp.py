@@ -2,6 +2,7 @@
 a second formulation, and failures that say what they are."""
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction as F
 
 import numpy as np
@@ -178,6 +179,83 @@ def test_what_no_finite_bound_shows_is_not_called_optimal():
     assert (found.status is Status.OPTIMAL) == (found.gap < 1e-6)
     if np.isinf(found.bound):
         assert any("no natural bounds" in note for note in found.notes)
+
+
+SCALES = [2.0**-30, 1e-9, 1.0, 1e12]
+
+
+@pytest.mark.parametrize("ic", ["dsic", "bic"])
+@pytest.mark.parametrize("budget", [None, "exante", "expost", "strong"])
+def test_the_unit_of_money_is_immaterial(ic, budget):
+    """Solved and certified in every unit, in floats and in Fractions."""
+    rng = np.random.default_rng(1)
+    whole = [
+        np.hstack([np.zeros((3, 1), dtype=int), rng.integers(0, 9, size=(3, 2))]) for _ in range(2)
+    ]
+    thirds = [[F(1, 3)] * 3] * 2
+    options = {"ic": ic, "ir": "interim", "budget": budget, "objective": "gains"}
+    exactly = design(whole, thirds, **options)
+    assert exactly.value == exactly.bound
+    for scale in SCALES:
+        floats = [v * scale for v in whole]
+        found = design(floats, [np.full(3, 1 / 3)] * 2, **options)
+        assert found.status is Status.OPTIMAL
+        assert found.value == pytest.approx(float(exactly.value) * scale, rel=1e-7)
+        assert found.bound == pytest.approx(found.value, rel=1e-9)
+        checked = solvers.check(found.certificate)
+        assert checked.holds
+        assert float(checked.value) == pytest.approx(found.value, rel=1e-12)
+        rationals = [v * F(scale) for v in whole]
+        again = design(rationals, thirds, **options)
+        assert again.value == again.bound == exactly.value * F(scale)
+        assert solvers.check(again.certificate).gap == 0
+        asked = {name: option for name, option in options.items() if name != "objective"}
+        check_by_enumeration(rationals, np.full((3, 3), F(1, 9)), again, **asked)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_no_unit_is_too_small_to_be_checked(scale):
+    """A mechanism that takes 1 % more than it may is rejected, however small its money is."""
+    values = [v * scale for v in winner_values([[1.0, 2.0], [1.0, 2.0]])]
+    honest = design(values, [np.full(2, 0.5)] * 2).certificate
+    assert solvers.check(honest).holds
+    money = honest.program.high != 1  # the bounds of payments; probabilities end at 1
+    money |= honest.program.low != 0
+    assert money.any()
+    dearer = replace(honest, x=np.where(money, 1.01 * honest.x, honest.x))
+    assert "breaks a constraint" in solvers.check(dearer).reason
+    rest = np.flatnonzero(~money)
+    doubled = honest.x.copy()
+    doubled[rest] *= 1.01
+    assert "breaks a constraint" in solvers.check(replace(honest, x=doubled)).reason
+
+
+def test_agents_of_very_different_means():
+    """The poor buyer decides nothing of the revenue, and is still told no lie."""
+    rich, poor = 1e9 * np.array([1.0, 2.0, 3.0]), 1e-3 * np.array([1.0, 2.0, 5.0])
+    # Outcome 1 serves the rich one, outcome 2 the poor one.
+    values = [np.outer(rich, [0, 1, 0]), np.outer(poor, [0, 0, 1])]
+    found = design(values, [np.full(3, 1 / 3)] * 2)
+    assert found.status is Status.OPTIMAL
+    assert solvers.check(found.certificate).holds
+    x, p = found.allocation, found.payments
+    utility = poor[None, :, None] * x[:, None, :, 2] - p[:, None, :, 1]
+    truth = np.einsum("stt->st", utility)
+    assert (utility <= truth[..., None] + 1e-9 * poor.max()).all()
+    assert (truth >= -1e-9 * poor.max()).all()
+
+
+def test_floats_whose_dual_needs_more_than_floats_are_certified_in_rationals():
+    """Without natural bounds of payments, a float multiplier that is off by an ulp shows nothing:
+    the program is solved in the rationals that the floats are."""
+    joint = np.array([[0.375, 0.125], [0.125, 0.375]])
+    values = [v.astype(float) for v in winner_values([[1, 2], [1, 2]])]
+    found = design(values, joint, ic="bic", ir="interim")
+    assert found.status is Status.OPTIMAL
+    assert found.value == found.bound == 3 / 8 + 2 * 5 / 8
+    assert isinstance(found.value, float)
+    assert found.payments.dtype == float
+    assert solvers.check(found.certificate).holds
 
 
 @pytest.mark.parametrize(

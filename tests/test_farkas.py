@@ -166,6 +166,41 @@ def test_an_empty_box_is_a_contradiction() -> None:
     assert_right(found, box_rows(box), 1)
 
 
+@given(systems(), st.lists(st.lists(st.integers(0, 7), max_size=5), min_size=1, max_size=6))
+def test_what_is_looked_up_is_right_wherever_the_rows_stand(
+    start: tuple[list[tuple[F, F]], list[Row]], orders: list[list[int]]
+) -> None:
+    """One system that is cut and refilled all the time, beside a new one for every question."""
+    box, stock = start
+    system, first = System(box), 2 * len(box)
+    for order in orders:
+        rows = [stock[k % len(stock)] for k in order] if stock else []
+        system.cut(first)
+        for row in rows:
+            length = len(system)
+            system.push(row)
+            found = system.decide(fresh=length)
+            present = box_rows(box) + rows[: len(system) - first]
+            assert_right(found, present, len(box))
+            assert isinstance(found, Point) == solvable(present, len(box))
+
+
+def test_a_contradiction_is_looked_up_and_not_computed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    above, below = Row({0: 1}, F(-1, 2), strict=True), Row({0: -1}, F(1, 3))
+    system = system_of(UNIT, [above, below])
+    assert isinstance(system.decide(fresh=2), Contradiction)
+    monkeypatch.setattr(system, "_guess", None)
+    system.cut(2)
+    rows = [below, Row({0: 1}, 0), above]
+    for row in rows:
+        system.push(row)
+    found = system.decide(fresh=4)
+    assert_right(found, box_rows(UNIT) + rows, 1)
+    assert sorted(found.multipliers) == [2, 4]
+
+
 def test_no_unknowns() -> None:
-    assert System([]).decide() == Point((), (-1,))
+    assert System([]).decide() == Point((), 1, (-1,))
     assert isinstance(system_of([], [Row({}, -1)]).decide(), Contradiction)

@@ -30,9 +30,9 @@ UNINSTALLED = ("tests", "benchmarks")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("rechecks", "best", "auditing"),
+    ("rechecks", "best", "auditing", "deriving"),
     ("__init__",),
-    ("audit", "testing", "report", "exhibit"),
+    ("audit", "testing", "report", "exhibit", "derivation", "portrait"),
     ("instances", "markets"),
     ("story", "witness", "sources", "grouped"),
     ("catalogue",),
@@ -58,7 +58,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 
 HEAVY = frozenset(
-    {"cvc5", "cvxpy", "gymnasium", "highspy", "hmmlearn", "hypothesis", "mpmath"}
+    {"cvc5", "cvxpy", "gymnasium", "highspy", "hmmlearn", "hypothesis", "matplotlib", "mpmath"}
     | {"pettingzoo", "pyomo", "stable_baselines3", "sympy", "torch", "z3"}
 )
 # The file or package that is built on a heavy library may import it at module level.

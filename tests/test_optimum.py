@@ -35,8 +35,7 @@ SETTINGS = {
     "marginal values": mk.multi_unit(3, 3, 2, low=-1),
     "positions": mk.positions(3, [1, F(1, 3)], low=-1),
     "more positions than agents": mk.positions(2, [1, 0.5, 0.25, 0], low=-1),
-    # A seller who pays to be rid of its unit could use an absent buyer: costs are ≥ 0.
-    "double auction": mk.double_auction(2, 3, low=[-1, -1, 0, 0, 0]),
+    "double auction": mk.double_auction(2, 3, low=-1),
     "one seller": mk.double_auction(3, 1),
     "additive": mk.additive(3, 2, low=-1),
     "unit demand": mk.unit_demand(3, 3, low=-1),

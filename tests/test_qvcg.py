@@ -88,6 +88,8 @@ def test_linear_optimum_payments_and_certificate(levels, seed):
     assert (found.certificate.prices >= 0).all()
     assert lagrangian(values, found.certificate.prices, levels) == pytest.approx(found.bound)
     assert found.certificate.bound() == pytest.approx(found.bound)
+    assert solvers.check(found.certificate).holds
+    assert (found.payment_error <= 1e-9 * found.value).all()
     draws = found.lottery
     own = np.zeros(agents)
     for i, b, p in zip(draws.agents, draws.bundles, draws.probabilities, strict=True):
@@ -115,6 +117,8 @@ def test_integer_optimum_and_payments(levels, seed):
         rest = best_integer(np.delete(values, i, axis=0), levels)
         assert found.payments[i] == pytest.approx(rest - (sum(own) - own[i]), abs=1e-8)
     assert found.certificate.bound() >= found.value - 1e-9
+    # A tree over the listed bundles proves what the prices alone do not.
+    assert solvers.check(found.certificate).holds
 
 
 @pytest.mark.parametrize("levels", ["full", "printed"])
@@ -150,6 +154,9 @@ def test_exact_gap_is_zero(seed):
     assert isinstance(found.value, Fraction)
     assert found.value == found.bound == lagrangian(given, list(found.certificate.prices))
     assert all(isinstance(p, Fraction) and p >= 0 for p in found.payments)
+    checked = solvers.check(found.certificate)
+    assert checked.exact
+    assert (checked.value, checked.bound) == (found.value, found.value)
     assert float(found.value) == pytest.approx(full_lp(values), abs=1e-9)
     own = sum(
         given[(i, *b)] * p

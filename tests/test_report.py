@@ -11,7 +11,7 @@ import mechkit as mk
 from mechkit import witness
 from mechkit.report import MEANINGS, STYLES, as_json, numbers, render, short_of, summary
 from mechkit.story import story
-from mechkit.verdict import Certificate, Effort, Report, Status, Verdict
+from mechkit.verdict import Certificate, Effort, Report, Status, Verdict, seconds_text
 from tests.rules import first_price
 
 
@@ -150,3 +150,33 @@ def test_infinite_margins_become_null():
 )
 def test_counts_are_short(count, text):
     assert numbers(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3.99999, "4 s"),
+        (4, "4 s"),
+        (0.25, "0.25 s"),
+        (0.1 + 0.2, "0.3 s"),
+        (2.5, "2.5 s"),
+        (9.9499, "9.9 s"),
+        (9.96, "10 s"),
+        (59.9997, "60 s"),
+        (600, "600 s"),
+        (0.0004, "less than 0.01 s"),
+    ],
+)
+def test_durations_are_said_as_one_says_them(seconds, text):
+    assert seconds_text(seconds) == text
+
+
+def test_a_limit_that_was_reached_is_a_plain_number(monkeypatch):
+    """What is left of a budget is 3.99999 s, and the reason says 4 s."""
+    from mechkit.properties import PROPERTIES
+    from mechkit.prove import piecewise
+
+    clock = iter([100.0] + [200.0] * 50)
+    monkeypatch.setattr(piecewise.time, "monotonic", lambda: next(clock))
+    left = piecewise.prove(first_price(), PROPERTIES["ic"], seconds=3.9999912)
+    assert "the time limit of 4 s is reached" in left.reason

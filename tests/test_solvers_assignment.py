@@ -143,8 +143,9 @@ def test_matched_trade_against_all_matchings(data):
     every = list(itertools.product(range(b), range(s)))
     pairs = data.draw(st.lists(st.sampled_from(every), max_size=8))
     size = {"min_size": len(pairs), "max_size": len(pairs)}
-    v = np.array(data.draw(st.lists(st.integers(0, 6), **size)), dtype=float)
-    c = np.array(data.draw(st.lists(st.integers(0, 6), **size)), dtype=float)
+    v = np.array(data.draw(st.lists(st.integers(-3, 6), **size)), dtype=float)
+    # A negative cost is what a seller pays to be rid of its unit.
+    c = np.array(data.draw(st.lists(st.integers(-4, 6), **size)), dtype=float)
     found = vcg.matched_trade(
         v, c, np.array(pairs, dtype=int).reshape(-1, 2), buyers=b, sellers=s,
         exact=data.draw(st.booleans()),

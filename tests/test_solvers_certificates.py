@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction as F
+from math import comb, lcm
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.optimize import linprog, milp
 
 import solvers
 from solvers import modelling
+from solvers.program import bound, exact_bound, exact_value, rescaled, violation
 from solvers.rational import exact_system
 from solvers.tree import Branch, Leaf, Tree, grow
 
@@ -168,16 +170,45 @@ def test_what_tolerances_hide_is_refined():
     assert solvers.exact(tight).value == 1
 
 
-def test_an_ill_conditioned_system():
-    n = 8
-    hilbert = np.array([[360360 // (i + j + 1) for j in range(n)] for i in range(n)], dtype=object)
+def inverse_hilbert(n: int) -> np.ndarray:
+    """The inverse of the matrix 1/(i + j − 1), in whole numbers (Choi 1983)."""
+    return np.array(
+        [
+            [
+                (-1) ** (i + j) * (i + j - 1) * comb(n + i - 1, n - j) * comb(n + j - 1, n - i)
+                * comb(i + j - 2, i - 1) ** 2
+                for j in range(1, n + 1)
+            ]
+            for i in range(1, n + 1)
+        ],
+        dtype=object,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [2, 8, 11])
+def test_an_ill_conditioned_system(n):
+    """Hilbert's matrix over a common denominator, of condition 10^10 at n = 8 and 10^15 at 11."""
+    over = lcm(*range(1, 2 * n))
+    hilbert = np.array([[over // (i + j + 1) for j in range(n)] for i in range(n)], dtype=object)
     i, j = np.nonzero(hilbert)
     right = np.arange(1, n + 1).astype(object)
-    x = exact_system(hilbert[i, j], i, j, right)
-    if x is not None:
-        assert (hilbert @ np.array(x, dtype=object) == right).all()
+    solution = [F(int(v), over) for v in inverse_hilbert(n) @ right]
+    assert exact_system(hilbert[i, j], i, j, right) == solution
+
+
+def test_a_singular_system_has_no_solution():
     one = np.array([1, 1, 1, 1], dtype=object)
     assert exact_system(one, np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), one[:2]) is None
+
+
+@pytest.mark.parametrize("factor", [F(1), F(2**200), F(1, 2**200), F(1, 3**60), F(10**400, 7)])
+def test_a_system_of_long_numbers(factor):
+    """[[3a, a], [a, 3a]] x = (1, 2) has x = (1, 5) / 8a, whatever a is, longer than any float."""
+    over, a = factor.denominator, factor.numerator
+    entries = np.array([3 * a, a, a, 3 * a], dtype=object)
+    at = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    found = exact_system(entries, *at, np.array([over, 2 * over], dtype=object))
+    assert found == [F(1, 8) / factor, F(5, 8) / factor]
 
 
 def test_linear_certificates_that_were_changed_are_rejected():
@@ -260,3 +291,40 @@ def test_a_float_solution_is_optimal_only_if_its_multipliers_say_so(monkeypatch)
         lied = solvers.exact(p, replace(found, y=y))
         assert lied.status == "feasible"
         assert lied.bound > found.bound
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_program_in_other_units_is_the_same_program(seed):
+    rng = np.random.default_rng(seed)
+    p = packing(seed, whole=False)
+    p = replace(p, exact={"objective": [F(int(c), 3) for c in p.objective],
+                          "matrix": [F(int(a), 7) for a in p.matrix.data]})  # fmt: skip
+    rows, columns = (2.0 ** rng.integers(-40, 40, n) for n in p.matrix.shape)
+    other = rescaled(p, rows, columns)
+    x, y = rng.integers(0, 3, 14).astype(float), rng.random(7)
+    # Powers of two: not only near.
+    assert float(other.objective @ (x / columns)) == float(p.objective @ x)
+    assert ((other.matrix @ (x / columns)) * rows == p.matrix @ x).all()
+    assert bound(other, y * rows) == pytest.approx(bound(p, y), rel=1e-12)
+    there, back = [F(v) for v in x / columns], [F(v) for v in x]
+    assert exact_value(other, there) == exact_value(p, back)
+    multipliers = [F(v) for v in y]
+    scaled = [v * F(r) for v, r in zip(multipliers, rows, strict=True)]
+    assert exact_bound(other, scaled) == exact_bound(p, multipliers)
+
+
+def test_a_violation_is_relative_to_what_is_compared():
+    tiny = program([1, 1], [[1e-9, 1e-9]], [1e-9], high=1.0)
+    assert violation(tiny, np.array([0.5, 0.5])) == 0
+    assert violation(tiny, np.array([1.0, 0.5])) == pytest.approx(0.5)
+    huge = program([1, 1], [[1e12, 1e12]], [1e12], high=1.0)
+    assert violation(huge, np.array([1.0, 1e-9])) == pytest.approx(1e-9)
+    free = program([1], [[1.0]], [1e-9], low=-np.inf, high=np.inf)
+    assert violation(free, np.array([2e-9])) == pytest.approx(0.5)
+    below = program([1], [[1.0]], [5.0], low=2.0, high=np.inf)
+    assert violation(below, np.array([1.0])) == pytest.approx(0.5)
+    assert violation(program([1], [[1.0]], [1.0], whole=True), np.array([0.25])) == 0.25
+    assert violation(free, np.array([np.nan])) == np.inf
+    # A row that asks for something of variables at 0 that have no size of their own.
+    asked = program([1], [[1.0]], [np.inf], row_low=1e-9, low=0.0, high=np.inf)
+    assert violation(asked, np.zeros(1)) == 1

@@ -294,6 +294,8 @@ ENTRIES: tuple[Entry, ...] = (
         "strong_budget_balance efficient non_bossy strong_group_ic collusion_proof "
         "adverse_selection_free",
         "Myerson 1981, in expectation over reserves",
+        # In expectation the highest bidder has a share of the item: it neither wins nor loses.
+        of=without(ONE_ITEM, "critical_payment"),
     ),
     _item(
         "double-or-nothing",

@@ -4,14 +4,12 @@ The double Dutch auction with unit clock step: B_i is the clock price at which t
 buyer accepts, S_i that of the i-th lowest seller, K the number of i with B_i ≥ S_i. The sides take
 turns, one acceptance each, buyers first. If there is a buyer K+1 with B_{K+1} ≥ S_K, it sets the
 price and does not trade; otherwise the buyers' clock falls until it meets S_K. So K pairs trade at
-max(B_{K+1}, S_K). The modified second bid sells to station n if b_n > ρ · the best other bid, at
-that price, and otherwise to the brand bidder at its contract bid. The rules of local markets at
-roadside units are those of `mechkit.papers.aigc`.
+max(B_{K+1}, S_K). The rules of local markets at roadside units are those of `mechkit.papers.aigc`,
+and the modified second bid is that of `mechkit.papers.dmsb`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -20,9 +18,15 @@ from mechkit.book import Sides, market, ranks
 from mechkit.catalogue.entry import Entry
 from mechkit.catalogue.parts import entry
 from mechkit.catalogue.trade import MARKET
-from mechkit.constructors import double_auction, single_item
-from mechkit.mechanism import Mechanism
+from mechkit.constructors import double_auction
 from mechkit.papers.aigc.mechanism import cost_as_reserve, mcafee_as_printed
+from mechkit.papers.dmsb.rules import (
+    beating_everybody,
+    modified_second_bid,
+    myopic,
+    second_price,
+    task,
+)
 from mechkit.settings import Array
 
 LOWEST, HIGHEST = 1, 100
@@ -43,51 +47,6 @@ def double_dutch(values: Array, costs: Array) -> Sides:
         np.take_along_axis(buys_at, k, axis=-1), np.take_along_axis(sells_at, k, axis=-1)
     )
     return ranks(-values) < k, ranks(costs) < k, price, price
-
-
-def best_of_the_others(bids: Array) -> Array:
-    """For each agent the highest bid of all others, (batch, agents)."""
-    falling = -np.sort(-bids, axis=-1)
-    return np.where(ranks(-bids) == 0, falling[..., 1:2], falling[..., :1])
-
-
-def modified_second_bid(
-    reports: Array, *, rho: Array | int = 2, everybody: bool = False
-) -> tuple[Array, Array]:
-    """Agent 0 is the brand bidder. everybody: a station must also outbid the brand, ρ times."""
-    contract, bids = reports[..., :1], reports[..., 1:]
-    rival = best_of_the_others(bids)
-    threshold = rho * (np.maximum(rival, contract) if everybody else rival)
-    wins = bids > threshold
-    left = ~wins.any(axis=-1, keepdims=True)
-    return (
-        np.concatenate([left, wins], axis=-1),
-        np.concatenate([np.where(left, contract, 0), np.where(wins, threshold, 0)], axis=-1),
-    )
-
-
-def beating_everybody(reports: Array) -> tuple[Array, Array]:
-    return modified_second_bid(reports, everybody=True)
-
-
-def myopic(reports: Array) -> tuple[Array, Array]:
-    """ρ is the ratio of the two highest bids of this very round, 1 where the second is 0."""
-    falling = -np.sort(-reports, axis=-1)
-    top, second = falling[..., :1], falling[..., 1:2]
-    rho = np.where(second > 0, top / np.where(second > 0, second, 1), 1)
-    return modified_second_bid(reports, rho=rho)
-
-
-def second_price(reports: Array) -> tuple[Array, Array]:
-    falling = -np.sort(-reports, axis=-1)
-    wins = ranks(-reports) == 0
-    return wins, np.where(wins, falling[..., 1:2], 0)
-
-
-def task(rule: Callable[[Array], tuple[Array, Array]], name: str) -> Callable[[], Mechanism]:
-    """One task for a brand bidder and three stations."""
-    setting = single_item(4, roles=("brand", *("performance",) * 3))
-    return lambda: Mechanism.from_outcome(setting, rule, name=name)
 
 
 TASK = (

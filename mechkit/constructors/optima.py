@@ -174,6 +174,7 @@ def stacked(found: list[Optimum], batch: tuple[int, ...]) -> Optimum:
         status=max((one.status for one in found), key=order.index, default=order[0]),
         allocation=together("allocation"),
         payments=together("payments"),
+        payment_error=together("payment_error"),
         certificate=tuple(one.certificate for one in found),
         method=", ".join(dict.fromkeys(one.method for one in found)),
         seconds=sum(one.seconds for one in found),

@@ -38,6 +38,7 @@ from mechkit.prove import piecewise
 from mechkit.prove.attempt import Checked, GaveUp, Proved
 from mechkit.prove.reading import Unmet, need, read
 from mechkit.settings import Array
+from mechkit.verdict import seconds_text
 from mechkit.views import Deviation
 
 METHOD = "theorem: Myerson's lemma (Myerson 1981; Nisan et al. 2007, theorem 9.36)"
@@ -105,7 +106,7 @@ def prove(
     for part in PARTS[prop.name]:
         left = deadline - time.monotonic()
         if left <= 0:
-            return GaveUp(f"the time limit of {seconds:g} s is reached")
+            return GaveUp(f"the time limit of {seconds_text(seconds)} is reached")
         attempt = piecewise.prove(mechanism, part, seconds=left, coalition=coalition)
         if not isinstance(attempt, Proved):
             return GaveUp(f"{part.name} is not proved")

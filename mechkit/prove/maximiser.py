@@ -12,9 +12,10 @@ and asks p_i = (h_i(r_−i) − Σ_{j≠i} w_j v_j(r_j, x*) − c*) / w_i with w
 - monotone: where v_i = ±θ_i q_i + constant, the two-cycle says (±θ ∓ θ')(q(θ) − q(θ')) ≥ 0.
 - ir, with Clarke's pivot h_i = max_{k ∈ A_i} (W_k − w_i v_i): let k reach it. By (1)
   w_i u_i ≥ W_k − (W_k − w_i v_i(θ_i, x_k)) = w_i v_i(θ_i, x_k), so v_i ≥ 0 on A_i is enough,
-  whatever the weights and boosts are. A_i are all outcomes; for a seller those in which it is idle.
-- no_positive_transfers, weak_budget_balance, where A_i are all outcomes: x* is among those over
-  which h_i is the maximum, so p_i ≥ 0.
+  whatever the weights and boosts are. A_i are all outcomes; where there are sellers, those in which
+  i is idle.
+- no_positive_transfers, weak_budget_balance: p_i ≥ 0 where x* is among A_i, over which h_i is the
+  maximum, and also where A_i has an outcome at which the others have at least what they have at x*.
 - critical_payment, for v_i = ±θ_i q_i, q_i ∈ {0, 1}, with ir as above and A_i ∋ all k with q_i = 0.
   A loser has w_i p_i = h_i − W_{x*} with W_{x*} = max W ≥ h_i as v_i ≥ 0 on A_i, and ≤ as x* ∈ A_i:
   it pays 0. A winner's price is at most each winning report r_i: u_i ≥ 0 for the type r_i, and the
@@ -55,9 +56,10 @@ BECAUSE = {
     "ir": "The utility is at least the value of the outcome that the pivot is taken at, which is "
     "nowhere negative.",
     "interim_ir": _EXPECTED,
-    "no_positive_transfers": "The pivot is a maximum over all outcomes, also the chosen one.",
+    "no_positive_transfers": "The pivot is a maximum over all outcomes, also the chosen one, or "
+    "over some of them of which one leaves the others at least what the chosen one does.",
     "weak_budget_balance": "Nobody's payment is negative: the pivot is a maximum over all "
-    "outcomes, also the chosen one.",
+    "outcomes, also the chosen one, or over some of which one leaves the others no less.",
     "critical_payment": "A loser's pivot is what the others have at the chosen outcome. A winner's "
     "price does not depend on its report, is no more than any type that wins (it is not worse off) "
     "and no less than any type that loses (which would else report to win).",
@@ -66,14 +68,14 @@ BECAUSE = {
 
 
 def left_out(setting: Setting, listed: np.ndarray) -> np.ndarray:
-    """The outcomes that Clarke's pivot ranges over, bool (k, agents): all; for sellers, who take
-    the unit away with them, those in which they are idle, where there are any."""
+    """The outcomes that Clarke's pivot ranges over, bool (k, agents): all; in a market, a setting
+    with sellers, those in which the agent is idle, where there are any."""
     k, n = len(listed), setting.agents
     everything = np.ones((k, n), dtype=bool)
     if not (setting.personal and setting.sellers.any()):
         return everything
     idle = ~(listed.reshape(k, n, -1) != 0).astype(bool).any(axis=-1)
-    return np.where(setting.sellers & idle.any(axis=0), idle, everything)
+    return np.where(idle.any(axis=0), idle, everything)
 
 
 class Maximiser:
@@ -108,7 +110,7 @@ class Maximiser:
         self.clarke = isinstance(structure["h"], str) and structure["h"] == "Clarke pivot"
         weighted = table * w
         welfare = weighted.sum(axis=-1) + c
-        others = welfare[..., None] - weighted
+        self.others = others = welfare[..., None] - weighted
         if self.clarke:
             pivots = [np.max(others[:, self.pivoted[:, i], i], axis=-1) for i in range(n)]
         else:
@@ -154,13 +156,34 @@ class Maximiser:
             )
         return "no outcome that an agent's pivot ranges over is worth less than 0 to it"
 
+    def _covers(self, agents: np.ndarray) -> None:
+        """Every outcome that the pivot of one of the agents leaves out has one beside it, which it
+        keeps, at which the others have at least as much at all types."""
+        for i in agents.tolist():
+            kept = np.flatnonzero(self.pivoted[:, i])
+            for k in np.flatnonzero(~self.pivoted[:, i]).tolist():
+                # The nearest outcomes first: what the agent leaves, others leave with it.
+                apart = (self.numbers[kept] != self.numbers[k]).reshape(len(kept), -1).sum(axis=1)
+                order = kept[np.argsort(apart, kind="stable")]
+                need(
+                    any(self.reading.bounds(self._gained(i, k, j))[0] >= 0 for j in order),
+                    f"the pivot of agent {i} leaves out outcome {k}, at which the others may have "
+                    "more than at those that it keeps",
+                )
+
+    def _gained(self, i: int, k: int, j: int) -> Any:
+        """The term: what the others have at outcome j beyond what they have at k."""
+        gained = self.others[:, j, i] - self.others[:, k, i]
+        (term,) = self.reading.reals(gained)
+        return term
+
     def everywhere(self) -> str:
-        need(self.pivoted.all(), "the pivot of a seller leaves outcomes out")
-        return "every agent's pivot ranges over all outcomes"
+        self._covers(np.arange(self.setting.agents))
+        return "every agent's pivot is at least what the others have at any outcome"
 
     def buyers_everywhere(self) -> str:
-        need(self.pivoted[:, ~self.setting.sellers].all(), "a pivot leaves outcomes out")
-        return "every buyer's pivot ranges over all outcomes"
+        self._covers(np.flatnonzero(~self.setting.sellers))
+        return "every buyer's pivot is at least what the others have at any outcome"
 
     def quantities(self) -> np.ndarray:
         """q_i(x_k), Fractions (k, agents)."""

@@ -23,6 +23,7 @@ from mechkit.prove import symmetry
 from mechkit.prove.attempt import Attempt, Checked, Found, GaveUp, Proved
 from mechkit.prove.exhaustive import sizes
 from mechkit.prove.problem import Problem, problems
+from mechkit.verdict import seconds_text
 from mechkit.views import Case
 from proofs import checker, exact, paths, smt
 from proofs.evaluation import evaluate
@@ -98,7 +99,7 @@ def _solved(
     for problem in todo:
         left = deadline - time.monotonic()
         if left <= 0:
-            return GaveUp(f"the time limit of {seconds:g} s is reached")
+            return GaveUp(f"the time limit of {seconds_text(seconds)} is reached")
         # What was too large to write out for one agent is too large for the next.
         answer: tuple[dict[str, Any], list[str]] | Found | GaveUp = GaveUp(why)
         if not why:
@@ -156,7 +157,10 @@ def _by_paths(
         boxes = list(problem.boxes(CHOICES))
     except ValueError as error:
         return GaveUp(str(error))
-    for box in boxes:
+    for done, box in enumerate(boxes):
+        # Boxes are much alike: two of them tell early whether all would be too large.
+        if done > 1 and leaves(trees) * len(boxes) > LEAVES * done:
+            return GaveUp(f"about {leaves(trees) * len(boxes) // done} paths, more than {LEAVES}")
         left = deadline - time.monotonic()
         if left <= 0:
             return GaveUp("written-out case splits took too long")
@@ -171,11 +175,12 @@ def _by_paths(
             return GaveUp(result.reason)
         if isinstance(result, paths.Violation):
             return Found(problem.check, _point(problem, result.point))
-        try:
-            checker.check(problem.margins, box, constraints, result.tree)
-        except checker.Rejected as error:
-            return GaveUp(f"the checker rejects what the prover wrote: {error}")
         trees.append(result.tree)
+    try:
+        for box, tree in zip(boxes, trees, strict=True):
+            checker.check(problem.margins, box, constraints, tree)
+    except checker.Rejected as error:
+        return GaveUp(f"the checker rejects what the prover wrote: {error}")
     if not leaves(trees):
         return GaveUp("no type meets the constraints")
     return {"kind": "tree", "trees": trees}, []

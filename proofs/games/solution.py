@@ -15,7 +15,7 @@ from typing import Any
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
-from proofs.games.game import Game
+from proofs.games.game import Family, Game
 
 Values = Mapping[sp.Basic, Any]
 """Numbers by symbol: parameters (`a`, `w[3]`) or decisions."""
@@ -56,11 +56,40 @@ class Step:
 
 @dataclass(frozen=True)
 class Branch:
-    """Decisions that are optimal where a condition holds: interior, or at some bound."""
+    """Decisions that are optimal where a condition holds: interior, or at some bound.
+
+    For a family, a decision is a formula in its index, and a condition with the index in it must
+    hold for every member; `written_out` gives the members one by one.
+    """
 
     name: str
     when: Boolean
     decisions: Mapping[sp.Basic, sp.Expr]
+
+
+def written_out(branch: Branch, game: Game, sizes: Mapping[sp.Symbol, int] | None = None) -> Branch:
+    """The branch in the decisions of `expanded(game, sizes)`: members and sums written out."""
+    numbers = dict(sizes or {})
+
+    def plain(expression: sp.Basic) -> sp.Basic:
+        return sp.sympify(expression).subs(numbers).doit()
+
+    # Sums first: what is left of an index then is the member's own.
+    clauses = [plain(clause) for clause in sp.And.make_args(branch.when)]
+    decisions = {x: plain(value) for x, value in branch.decisions.items()}
+    for family in (player for player in game.players if isinstance(player, Family)):
+        members = [{family.index: sp.Integer(k)} for k in range(1, int(plain(family.size)) + 1)]
+        clauses = [
+            clause.xreplace(member)
+            for clause in clauses
+            for member in (members if family.index in clause.free_symbols else [{}])
+        ]
+        for decision in family.decisions:
+            if decision.symbol in decisions:
+                value = decisions.pop(decision.symbol)
+                for member in members:
+                    decisions[decision.symbol.xreplace(member)] = value.xreplace(member)
+    return Branch(branch.name, sp.And(*clauses), decisions)
 
 
 @dataclass(frozen=True)
@@ -90,6 +119,8 @@ class Failure:
     better: Values
     utility: float
     gain: float
+    reason: str = ""
+    """What is wrong, in words: it gains, it is not feasible, it is not a number, no branch."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,308 @@
+"""Does a closed form hold? Every player's own problem, solved by search at hundreds of draws.
+
+At each draw of the parameters the formulas give decisions, and then for every player: are they
+feasible, does the best deviation found by search gain anything (whoever moves later replies to it
+anew), and are they the decisions that the search finds? Replies are also checked off the
+equilibrium path, after random choices of those who move first: a reply may be wrong there and
+right on the path, and then the equilibrium is wrong, as the leader was deterred or tempted wrongly.
+
+The search (`proofs.games.numeric`) shares nothing with the derivation but the utilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from proofs.games.branches import Piecewise
+from proofs.games.draws import draw
+from proofs.games.examine import Exact, Trouble, examined
+from proofs.games.formulas import Array, Arrays, Unaligned, rows
+from proofs.games.game import Family, Game
+from proofs.games.lowered import Lowered, LoweredGame, grouped, lowered, numbers, placed, symbols
+from proofs.games.numeric import Hint, respond
+from proofs.games.solution import Check, Equilibrium, Failure
+
+_KEPT = 20
+
+
+def check(
+    game: Game,
+    solution: Equilibrium,
+    *,
+    draws: int = 500,
+    seed: int = 0,
+    tolerance: float = 1e-8,
+    partial: bool = False,
+) -> Check:
+    """Try the solution's branches and replies at `draws` draws of the parameters.
+
+    tolerance: gains up to it, relative to 1 + |utility|, count as none. partial: the branches need
+    not cover the assumptions; draws in none are then not checked (and not counted in `branches`).
+    Raises ValueError where no parameters meet the assumptions, or a decision has no formula.
+    """
+    points = draw(game, draws, seed=seed)
+    record = _Record(tolerance)
+    rng = np.random.default_rng([seed, 1])
+    for together in grouped(game, points):
+        group = [points[k] for k in together]
+        sizes = _family_sizes(game, group[0])
+        try:
+            try:
+                _examine(game, lowered(game, sizes), solution, group, record, rng, partial)
+            except Unaligned:
+                whole = lowered(game, sizes, whole=False)
+                _examine(game, whole, solution, group, record, rng, partial)
+        except KeyError as error:
+            raise ValueError(
+                f"game {game.name!r}: a formula uses {str(error.args[0]).split()[0]}, which is "
+                "neither a parameter nor decided earlier"
+            ) from error
+    return Check(
+        len(points), seed, record.gain, record.difference, dict(record.branches), _worst(record)
+    )
+
+
+def _worst(record: _Record) -> tuple[Failure, ...]:
+    """The worst failures, every player's worst before anybody's second."""
+    rank: dict[str, int] = {}
+    ranked = []
+    for failure in sorted(record.failures, key=lambda f: -f.gain):
+        rank[failure.player] = rank.get(failure.player, 0) + 1
+        ranked.append((rank[failure.player], failure))
+    return tuple(failure for _, failure in sorted(ranked, key=lambda pair: pair[0])[:_KEPT])
+
+
+@dataclass
+class _Record:
+    """What has been found so far."""
+
+    tolerance: float
+    gain: float = 0.0
+    difference: float = 0.0
+    branches: dict[str, int] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+    def count(self, names: Sequence[str], branch: Array) -> None:
+        for number, name in enumerate(names):
+            self.branches[name] = self.branches.get(name, 0) + int((branch == number).sum())
+
+
+def _family_sizes(game: Game, values: Mapping[Any, Any]) -> dict[sp.Symbol, int]:
+    symbols = [m.size for m in game.players if isinstance(m, Family) and m.size.is_Symbol]
+    return {symbol: int(values[symbol]) for symbol in symbols}
+
+
+def _examine(
+    game: Game,
+    low: LoweredGame,
+    solution: Equilibrium,
+    group: list[dict[sp.Basic, Any]],
+    record: _Record,
+    rng: np.random.Generator,
+    partial: bool,
+) -> None:
+    """One size of the families: all draws at once, on the path and off it."""
+    whole = Piecewise(solution.branches, low, game)
+    replies = {r.stage: Piecewise(r.branches, low, game) for r in solution.replies if r.stage > 0}
+    hints = [replies[k].hint if k in replies else None for k in range(len(low.stages))]
+    at = placed(low, group)
+    chosen = whole(at)
+    record.count(whole.names, chosen.branch)
+    _no_branch(low, group, at, chosen.branch, record, "" if partial else "no branch holds")
+    _contradictions(low, whole, group, at, chosen.overlap, chosen.branch, record)
+    missing = set(symbols(low)) - set(chosen.decisions)
+    if missing:
+        raise ValueError(f"game {game.name!r}: no formula for {', '.join(map(str, missing))}")
+    good = np.flatnonzero(chosen.branch >= 0)
+    if not len(good):
+        return
+    at = rows({**at, **chosen.decisions}, good)
+    where = [group[k] for k in good]
+    for stage in range(len(low.stages)):
+        for mover in low.stages[stage]:
+            exact = Exact(game, low, solution.branches, chosen.branch[good], where)
+            examine_mover(low, stage, mover, where, at, hints, record, exact)
+    for stage, reply in replies.items():
+        _off_path(game, low, stage, reply, solution, where, at, hints, record, rng, partial)
+
+
+def _off_path(
+    game: Game,
+    low: LoweredGame,
+    stage: int,
+    reply: Piecewise,
+    solution: Equilibrium,
+    where: list[dict[sp.Basic, Any]],
+    at: Arrays,
+    hints: Sequence[Hint | None],
+    record: _Record,
+    rng: np.random.Generator,
+    partial: bool,
+) -> None:
+    """The stage's reply after random decisions of everybody before."""
+    if not where:
+        return
+    there = dict(at)
+    for earlier in range(stage):
+        for mover in low.stages[earlier]:
+            for choice in mover.choices:
+                there[choice.symbol] = _random(mover, choice, there, rng)
+    for earlier in range(stage, len(low.stages)):
+        hint = hints[earlier]
+        if hint is not None:
+            there.update(hint(there))
+    allowed = np.ones(len(where), dtype=bool)
+    for earlier in range(stage):
+        for mover in low.stages[earlier]:
+            allowed &= np.isfinite(mover.payoff(there)).all(axis=(1, 2))
+    chosen = reply(there)
+    label = f"reply of stage {stage + 1}"
+    record.count([f"{label}: {name}" for name in reply.names], np.where(allowed, chosen.branch, -1))
+    branch = np.where(allowed, chosen.branch, 0)
+    _no_branch(
+        low, where, there, branch, record, "" if partial else f"no branch of the {label} holds"
+    )
+    overlap = np.where(allowed, chosen.overlap, -1)
+    _contradictions(low, reply, where, there, overlap, chosen.branch, record)
+    good = np.flatnonzero(allowed & (chosen.branch >= 0))
+    if not len(good):
+        return
+    there = rows({**there, **chosen.decisions}, good)
+    group = [where[k] for k in good]
+    if stage + 1 < len(low.stages):
+        there, _ = respond(low, stage + 1, there, hints)
+    (record_of,) = (r for r in solution.replies if r.stage == stage)
+    for mover in low.stages[stage]:
+        exact = Exact(game, low, record_of.branches, chosen.branch[good], group)
+        examine_mover(low, stage, mover, group, there, hints, record, exact, path=False)
+
+
+def _random(mover: Lowered, choice: Any, at: Arrays, rng: np.random.Generator) -> Array:
+    """Near the equilibrium's decision, or anywhere between the bounds; at a bound sometimes."""
+    x = at[choice.symbol][..., 0]
+    low, high = mover.bounds(choice, at)
+    near = x * 10.0 ** rng.uniform(-1, 1, x.shape)
+    bottom = np.where(np.isfinite(low), low, np.minimum(-1, x - 2 * np.abs(x)))
+    top = np.where(np.isfinite(high), high, np.maximum(1, x + 2 * np.abs(x)))
+    new = np.where(rng.random(x.shape) < 0.5, near, bottom + rng.random(x.shape) * (top - bottom))
+    new = np.where(rng.random(x.shape) < 0.05, bottom, new)
+    new = np.clip(np.round(new) if choice.integer else new, low, high)
+    return np.asarray(new[..., None])
+
+
+def examine_mover(
+    low: LoweredGame,
+    stage: int,
+    mover: Lowered,
+    group: list[dict[sp.Basic, Any]],
+    at: Arrays,
+    hints: Sequence[Hint | None],
+    record: _Record,
+    exact: Exact,
+    *,
+    path: bool = True,
+) -> None:
+    """One mover's decisions at all draws against the best that search finds."""
+    trouble = examined(low, stage, mover, at, hints, record.tolerance)
+    wrong = np.flatnonzero(trouble.wrong)
+    # Rounding may condemn a right formula: the few that fail are tried again from exact values.
+    for k in wrong[:_KEPT]:
+        one = rows(at, slice(k, k + 1))
+        again = exact(int(k), one)
+        if again is not None:
+            second = examined(low, stage, mover, {**one, **again}, hints, record.tolerance)
+            if not second.wrong[0]:
+                trouble.clear(int(k), second)
+                continue
+            one, there = {**one, **again}, second.row(0)
+        else:
+            there = trouble.row(int(k))
+        record.failures.append(_failure(low, stage, mover, group[int(k)], one, there, path))
+    if len(group):
+        with np.errstate(all="ignore"):
+            record.gain = max(record.gain, float(np.nanmax(trouble.gain, initial=0.0)))
+            record.difference = max(
+                record.difference, float(np.nanmax(trouble.difference, initial=0.0))
+            )
+
+
+def _no_branch(
+    low: LoweredGame,
+    group: list[dict[sp.Basic, Any]],
+    at: Arrays,
+    branch: Array,
+    record: _Record,
+    reason: str,
+) -> None:
+    if not reason:
+        return
+    everyone = ", ".join(mover.name for stage in low.stages for mover in stage)
+    for k in np.flatnonzero(branch < 0)[:_KEPT]:
+        record.failures.append(
+            Failure(everyone, group[k], {}, {}, float("nan"), float("inf"), reason)
+        )
+
+
+def _contradictions(
+    low: LoweredGame,
+    branches: Piecewise,
+    group: list[dict[sp.Basic, Any]],
+    at: Arrays,
+    overlap: Array,
+    branch: Array,
+    record: _Record,
+) -> None:
+    everyone = ", ".join(mover.name for stage in low.stages for mover in stage)
+    for k in np.flatnonzero(overlap >= 0)[:_KEPT]:
+        one = rows(at, slice(k, k + 1))
+        first, second = (numbers(branches.decisions(int(n), one)) for n in (branch[k], overlap[k]))
+        names = " and ".join(repr(branches.names[int(n)]) for n in (branch[k], overlap[k]))
+        record.failures.append(
+            Failure(
+                everyone,
+                group[k],
+                first,
+                second,
+                float("nan"),
+                float("inf"),
+                f"the branches {names} both hold and disagree",
+            )
+        )
+
+
+def _failure(
+    low: LoweredGame,
+    stage: int,
+    mover: Lowered,
+    values: dict[sp.Basic, Any],
+    one: Arrays,
+    trouble: Trouble,
+    path: bool,
+) -> Failure:
+    member = int(trouble.member[0])
+    name = mover.name if trouble.better[mover.choices[0].symbol].shape[1] == 1 else None
+    decision = numbers({s: one[s] for s in symbols(low)})
+    if not path:
+        before = {s for k in range(stage) for s in low.symbols(k)}
+        own = {s for k in range(stage + 1) for s in low.symbols(k)}
+        decision = numbers({s: one[s] for s in symbols(low) if s in before | own})
+    better = {}
+    for choice in mover.choices:
+        symbol = choice.symbol
+        x = float(trouble.better[symbol][0, member, 0])
+        better[symbol[member + 1] if isinstance(symbol, sp.IndexedBase) else symbol] = x
+    where = "" if path else ", after other choices of those before"
+    return Failure(
+        name or f"{mover.name} {member + 1}",
+        values,
+        decision,
+        better,
+        float(trouble.utility[0]),
+        float(trouble.gain[0]),
+        trouble.reason[0] + where,
+    )

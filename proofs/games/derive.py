@@ -1,0 +1,210 @@
+"""Backward induction: the equilibrium of a game in closed form, derived and then checked.
+
+From the last stage to the first (von Stackelberg 1934; Selten 1965):
+
+1. put what later stages reply into the utilities of the players of the stage;
+2. solve their first order and Karush-Kuhn-Tucker conditions together, interior and corners;
+3. decide the second order conditions under the assumptions;
+4. keep the solutions, each with its condition, as the reply of the stage.
+
+The first stage's reply has parameters alone, and with it every decision is known. The answer is
+then handed to `proofs.games.check`, which optimises numerically and shares no formula with it;
+only an answer that it cannot improve upon is called CHECKED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import sympy as sp
+
+from proofs.games.corners import NoClosedForm
+from proofs.games.forms import neat
+from proofs.games.game import Decision, Game
+from proofs.games.inner import Inner, decided, inner
+from proofs.games.limits import Clock, TimeIsUp, time_limit
+from proofs.games.signs import empty
+from proofs.games.solution import Branch, Equilibrium, Fact, Status
+from proofs.games.stages import Indifferent, Trail, branch, stage_reply
+from proofs.games.sums import put
+from proofs.games.unbounded import NoEquilibrium
+from proofs.games.views import Regime
+
+# What SymPy raises on formulas beyond its methods.
+_SYMPY_FAILS = (
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+    sp.PolynomialError,
+)
+
+
+def derive(game: Game, *, draws: int = 500, seed: int = 0, seconds: float = 60.0) -> Equilibrium:
+    """The equilibrium of a game, as formulas in its parameters with the conditions for each.
+
+    draws, seed: of the numerical check. seconds: for the derivation; past them, or where no
+    closed form is found, the status is NUMERICAL and `reason` says why.
+    Raises ValueError where the assumptions contradict one another.
+    """
+    clock = Clock(seconds)
+    if empty(inner(game).domain).holds:
+        raise ValueError(
+            f"game {game.name!r}: no parameters meet all the assumptions "
+            f"{', '.join(map(str, game.assumptions))}; weaken one of them"
+        )
+    found = _derived(game, clock, draws=draws, seed=seed)
+    return replace(found, seconds=clock.spent)
+
+
+def _derived(game: Game, clock: Clock, *, draws: int, seed: int) -> Equilibrium:
+    at = inner(game)
+    trail = Trail()
+    status, reason = Status.NUMERICAL, ""
+    regimes: list[Regime] = []
+    try:
+        if not clock.left:
+            raise TimeIsUp
+        with time_limit(clock.left):
+            regimes = _backwards(at, trail, clock)
+    except TimeIsUp:
+        reason = f"no closed form within {clock.seconds:g} s"
+    except NoClosedForm as problem:
+        reason = str(problem)
+    except _SYMPY_FAILS as problem:
+        reason = f"SymPy fails at a step: {type(problem).__name__}: {problem}"
+    except NoEquilibrium as problem:
+        status, reason = Status.NONE, str(problem)
+    except Indifferent as tie:
+        return _indifferent(game, tie, clock, draws=draws, seed=seed)
+    branches = tuple(branch(at, regime) for regime in regimes)
+    found = Equilibrium(
+        game,
+        status,
+        branches,
+        tuple(trail.replies),
+        utilities_in(game, branches),
+        tuple(trail.facts),
+        tuple(trail.steps),
+        None,
+        reason,
+    )
+    return _checked(found, trail.partial, draws=draws, seed=seed) if branches else found
+
+
+def _checked(found: Equilibrium, partial: bool, *, draws: int, seed: int) -> Equilibrium:
+    """With the verdict of the numerical check; partial: the branches need not cover everything."""
+    from proofs.games.check import check
+
+    verdict = check(found.game, found, draws=draws, seed=seed, partial=partial)
+    reached = [branch for branch in found.branches if verdict.branches.get(branch.name)]
+    if not verdict.holds:
+        return replace(found, status=Status.REJECTED, check=verdict)
+    if not reached:
+        reason = "no draw of the parameters fell into a branch, so that none could be checked"
+        return replace(found, status=Status.NUMERICAL, branches=(), check=verdict, reason=reason)
+    missed = tuple(
+        Fact(f"the branch {branch.name!r} is right", None, "no draw of the check fell into it")
+        for branch in found.branches
+        if branch not in reached
+    )
+    return replace(found, status=Status.CHECKED, check=verdict, facts=(*found.facts, *missed))
+
+
+def _backwards(at: Inner, trail: Trail, clock: Clock) -> list[Regime]:
+    """The regimes of the whole game: every decision in terms of parameters."""
+    later = [Regime("", (), {})]
+    for stage in reversed(range(len(at.game.stages))):
+        domain = at.domain
+        for earlier in at.game.stages[:stage]:
+            for mover in earlier:
+                domain = decided(mover, at, domain)
+        later = stage_reply(at, stage, later, domain, trail, clock)
+    return later
+
+
+def utilities_in(game: Game, branches: Sequence[Branch]) -> dict[str, sp.Expr]:
+    """What everybody gets in equilibrium: one formula, or one for each branch."""
+    at = inner(game)
+    found: dict[str, sp.Expr] = {}
+    for mover in game.players:
+        utility = at.inward(mover.utility)
+        values = []
+        for each in branches:
+            decisions = {at.inward(x): at.inward(value) for x, value in each.decisions.items()}
+            value = at.outward(neat(put(utility, decisions, at.indices)))
+            values.append((value, each.when))
+        if len(values) == 1:
+            found[mover.name] = values[0][0]
+        elif values:
+            found[mover.name] = sp.Piecewise(*values, evaluate=False)
+    return found
+
+
+def _indifferent(
+    game: Game, tie: Indifferent, clock: Clock, *, draws: int, seed: int
+) -> Equilibrium:
+    """A follower to whom all its decisions are equally good: for the leader, or against it.
+
+    The optimistic (strong) commitment lets it side with the earlier mover whom it matters to, the
+    pessimistic (weak) one against (Breton, Alj & Haurie 1988). Either is the game in which it has
+    that player's utility, or minus it.
+    """
+    player = next(p for p in game.players if p.name == tie.player)
+    own = {d.symbol for d in player.decisions}
+    earlier = [
+        mover
+        for stage in game.stages[: tie.stage]
+        for mover in stage
+        if mover.utility.free_symbols & own
+    ]
+    statement = f"the utility of {tie.player} does not depend on {', '.join(map(str, own))}"
+    fact = Fact(statement, True, "its derivative is zero, after the replies of later stages")
+    if len(earlier) > 1:
+        names = " and ".join(mover.name for mover in earlier)
+        reason = f"{tie.player} is indifferent, and it matters to {names} what it does"
+        return Equilibrium(game, Status.NUMERICAL, (), (), {}, (fact,), (), None, reason)
+    if not earlier:
+        anchored = sum(-((d.symbol - _anchor(d)) ** 2) for d in player.decisions)
+        found = _derived(_with(game, tie.player, anchored), clock, draws=draws, seed=seed)
+        return _of(game, found, (fact, Fact("no earlier player minds what it does", True, "")))
+    leader = earlier[0].name
+    best = _derived(_with(game, tie.player, earlier[0].utility), clock, draws=draws, seed=seed)
+    worst = _derived(_with(game, tie.player, -earlier[0].utility), clock, draws=draws, seed=seed)
+    facts = [fact]
+    for kind, side, answer in (("optimistic", "with", best), ("pessimistic", "against", worst)):
+        value = answer.utilities.get(leader)
+        gets = f"gets {value}" if value is not None else f"has no closed form: {answer.reason}"
+        facts.append(
+            Fact(
+                f"{kind} commitment ({tie.player} sides {side} {leader}): {leader} {gets}",
+                True if answer.status is Status.CHECKED else None,
+                f"the game in which {tie.player} does so: {answer.status.value}",
+            )
+        )
+    return _of(game, best, tuple(facts))
+
+
+def _anchor(decision: Decision) -> sp.Expr:
+    """Some feasible decision, to stand for any."""
+    for bound in (decision.low, decision.high):
+        if bound.is_finite is not False:
+            return bound
+    return sp.S.Zero
+
+
+def _with(game: Game, name: str, utility: sp.Expr) -> Game:
+    """The game with another utility for one player."""
+    stages = tuple(
+        tuple(replace(p, utility=utility) if p.name == name else p for p in stage)
+        for stage in game.stages
+    )
+    return replace(game, stages=stages)
+
+
+def _of(game: Game, found: Equilibrium, facts: tuple[Fact, ...]) -> Equilibrium:
+    """What was found for a game with another utility, told of the game itself."""
+    utilities = utilities_in(game, found.branches)
+    return replace(found, game=game, utilities=utilities, facts=(*facts, *found.facts))

@@ -1,0 +1,159 @@
+"""The equilibrium in numbers, for games without a closed form.
+
+Backward induction by search (`proofs.games.numeric`), from several starts at once. What is found
+is tested once more: how much could any player gain by deviating, with later movers replying anew?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from proofs.games.formulas import Array, Arrays, rows
+from proofs.games.game import Family, Game
+from proofs.games.lowered import LoweredGame, lowered, numbers, placed, symbols
+from proofs.games.numeric import best_reply, respond
+from proofs.games.solution import Values
+
+_SAME = 1e-5
+
+
+@dataclass(frozen=True)
+class NumericalEquilibrium:
+    """Decisions from which no player gains, as far as search can tell.
+
+    gains: by player (for a family its member with the largest), relative to 1 + |utility|.
+    others: further equilibria that other starts led to. holds: whether best replies settled and
+    all gains are at most 1e-6; `reason` says what is wrong if not.
+    """
+
+    decisions: Values
+    utilities: Mapping[str, float]
+    gains: Mapping[str, float]
+    holds: bool
+    reason: str
+    others: tuple[Values, ...] = ()
+
+
+def numerical_equilibrium(
+    game: Game, values: Mapping[Any, Any], *, seed: int = 0, starts: int = 6
+) -> NumericalEquilibrium:
+    """The equilibrium at given numbers for all parameters (`w[3]` for members).
+
+    starts: how many first guesses, drawn by `seed`. Raises ValueError for missing parameters.
+    """
+    if starts < 1:
+        raise ValueError(f"starts is {starts}: give a positive number")
+    values = {sp.sympify(s): v for s, v in values.items()}
+    sizes = {
+        m.size: int(values[m.size])
+        for m in game.players
+        if isinstance(m, Family) and m.size in values
+    }
+    low = lowered(game, sizes)
+    at = placed(low, [values] * starts)
+    _scatter(low, at, np.random.default_rng(seed))
+    try:
+        at, settled = respond(low, 0, at)
+    except KeyError as error:
+        raise ValueError(f"game {game.name!r}: {error.args[0]}; give it in `values`") from error
+    gains, unbounded, payoffs = _gains(low, at)
+    worst = np.max(list(gains.values()), axis=0)
+    if len(low.stages) == 1:
+        # Nobody replies later, so that gains alone tell whether this is an equilibrium.
+        settled = settled | (worst <= 1e-8)
+    order = np.lexsort((worst, ~settled))
+    best = int(order[0])
+    others: list[Values] = []
+    seen = [_point(low, at, best)]
+    for k in order[1:]:
+        point = _point(low, at, int(k))
+        new = all(np.any(np.abs(point - p) > _SAME * (1 + np.abs(p))) for p in seen)
+        if new and settled[k] and worst[k] <= 1e-6:
+            seen.append(point)
+            others.append(numbers({s: at[s][k : k + 1] for s in symbols(low)}))
+    reason = ""
+    if any(u[best] for u in unbounded.values()):
+        names = ", ".join(name for name, u in unbounded.items() if u[best])
+        reason = f"the utility of {names} has no upper bound"
+    elif not settled[best]:
+        reason = _cycle(low, rows(at, slice(best, best + 1)))
+    elif not worst[best] <= 1e-6:
+        name = max(gains, key=lambda n: gains[n][best])
+        reason = f"{name} gains {gains[name][best]:.2g} (relative) by deviating"
+    return NumericalEquilibrium(
+        numbers({s: at[s][best : best + 1] for s in symbols(low)}),
+        {name: float(v[best]) for name, v in payoffs.items()},
+        {name: float(v[best]) for name, v in gains.items()},
+        not reason,
+        reason,
+        tuple(others),
+    )
+
+
+def _scatter(low: LoweredGame, at: dict[sp.Basic, Array], rng: np.random.Generator) -> None:
+    """Random first guesses between the bounds; the first of them 1 or in the middle.
+
+    The members of a family of more than ten start alike, which is much faster where they are.
+    """
+    for stage in low.stages:
+        for mover in stage:
+            for choice in mover.choices:
+                bottom, top = mover.bounds(choice, at)
+                bottom, top = np.asarray(bottom), np.asarray(top)
+                bounded = np.isfinite(bottom) & np.isfinite(top)
+                share = rng.random(bottom.shape)
+                share[0] = 0.5
+                away = 10.0 ** rng.uniform(-2, 2, bottom.shape)
+                if bottom.shape[1] > 10:
+                    share[:], away[:] = share[:, :1], away[:, :1]
+                away[0] = 1.0
+                with np.errstate(invalid="ignore"):
+                    inside = bottom + share * (top - bottom)
+                    free = np.where(np.isfinite(bottom), bottom + away, away)
+                    free = np.where(np.isfinite(top), np.minimum(free, top - away), free)
+                x = np.where(bounded, inside, free)
+                at[choice.symbol] = (np.round(x) if choice.integer else x)[..., None]
+
+
+def _gains(
+    low: LoweredGame, at: Arrays
+) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+    gains: dict[str, Array] = {}
+    unbounded: dict[str, Array] = {}
+    payoffs: dict[str, Array] = {}
+    for stage, movers in enumerate(low.stages):
+        for mover in movers:
+            best = best_reply(low, stage, mover, at)
+            with np.errstate(all="ignore"):
+                value = np.broadcast_to(mover.payoff(at), (*best.value.shape, 1))[..., 0]
+                gain = (best.value - value) / (1 + np.abs(value))
+            gains[mover.name] = np.where(np.isfinite(value), gain, np.inf).max(axis=1)
+            unbounded[mover.name] = np.asarray(best.unbounded.any(axis=1))
+            payoffs[mover.name] = value.mean(axis=1)
+    return gains, unbounded, payoffs
+
+
+def _point(low: LoweredGame, at: Arrays, k: int) -> Array:
+    return np.concatenate([at[s][k].ravel() for s in symbols(low)])
+
+
+def _cycle(low: LoweredGame, at: Arrays) -> str:
+    """Plain best replies of the first stage, one player after another, until a state returns."""
+    here = dict(at)
+    path: list[Array] = []
+    for _ in range(40):
+        for mover in low.stages[0]:
+            here.update(best_reply(low, 0, mover, here).at)
+        state = np.concatenate([here[s].ravel() for s in low.symbols(0)])
+        for length, old in enumerate(reversed(path), 1):
+            if np.all(np.abs(old - state) <= 1e-6 * (1 + np.abs(state))):
+                if length == 1:
+                    return "best replies of a later stage did not settle"
+                return f"best replies go round a cycle of {length}: no equilibrium in pure choices"
+        path.append(state)
+    return "best replies did not settle"
