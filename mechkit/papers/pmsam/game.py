@@ -219,7 +219,8 @@ def user_game(*, fairness: Any = None) -> Game:
     """Problem 1 in one decision: δ h(x) − C x over 0 ≤ x ≤ K, K the bound of C2.
 
     Φ is a sum of such terms, one for every k_ij and ε_ij, so their maxima are those of Φ.
-    fairness: a number for σ, which is a parameter in (0, 1) otherwise.
+    fairness: a number for σ, which is a parameter in (1/10, 1) otherwise: with less, floats cannot
+    check a power of 1/σ.
     """
     import sympy as sp
 
@@ -228,7 +229,7 @@ def user_game(*, fairness: Any = None) -> Game:
     x, benefit, cost, most, sigma = sp.symbols("x delta C K sigma", positive=True)
     power = sigma if fairness is None else sp.Rational(fairness)
     utility = benefit * x ** (1 - power) / (1 - power) - cost * x
-    shape = (Parameter(sigma, low=0, high=1),) if fairness is None else ()
+    shape = (Parameter(sigma, low=sp.Rational(1, 10), high=1),) if fairness is None else ()
     return Game(
         stages=((Player("user", utility, (Decision(x, low=0, high=most),)),),),
         parameters=(*(Parameter(known, low=0) for known in (benefit, cost, most)), *shape),
@@ -283,7 +284,7 @@ def rivals_game(providers: int = 2) -> Game:
         Player(
             f"provider {j + 1}",
             prize(qs, j) + prize(fs, j) - charge_q * qs[j] - charge_f * fs[j],
-            (Decision(qs[j], low=0), Decision(fs[j], low=0)),
+            (Decision(qs[j], low=0, high=budget), Decision(fs[j], low=0, high=budget)),
             (qs[j] + fs[j] <= budget,),
         )
         for j in range(providers)
