@@ -52,6 +52,11 @@ def test_the_time_that_is_left_bounds_iterations():
     assert market.most_iterations(np.array(4.0)) == pytest.approx(8.72 * 2.048)
 
 
+def test_budgets_cover_costs_of_eq_2():
+    costs = np.array([[[1.0, 2.0], [2.0, 2.5]]])
+    assert market.affordable(costs, np.array([[1.0, 2.0]])).tolist() == [[True, False]]
+
+
 def test_supporters_are_those_whose_proposals_nearly_reach():
     assert market.supporters(np.array([[1.0, 1.0, 1.25, 2.0]]), 0.25).tolist() == [[3, 3, 3, 0]]
     rng = np.random.default_rng(0)
@@ -75,6 +80,7 @@ def test_what_is_drawn_fits_together():
     assert found.privacy.min() >= 1
     assert found.privacy.max() <= 5
     assert (found.budgets == 1000).all()
+    assert (drawn(users=4, providers=10).budgets == 800).all()
     by_hand = 0.3 * 1.28e-19 * (1e9 * found.clock) ** 2 + 2.8
     assert found.computing == pytest.approx(by_hand)
     costs = 5 * (by_hand * 5 + 0.5 * np.log(1 + found.gradient) * found.privacy)

@@ -128,6 +128,14 @@ def test_the_first_best_of_access_is_that_of_every_allocation():
 # Planted faults -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("buyers", "sellers"), [(1, 1), (2, 2), (2, 3), (3, 1)])
+@pytest.mark.parametrize("own_next", [True, False])
+def test_rationality_where_the_next_bid_or_ask_is_missing(buyers, sellers, own_next):
+    made = mechanism.auction(own_next=own_next, buyers=buyers, sellers=sellers)
+    found = mk.verify(made, ["ir"], evaluations=5_000, workers=1, prove=True, prove_seconds=60)
+    assert found["ir"].status is mk.Status.PROVED
+
+
 def verdict_of(claim_id, made: Mechanism):
     how = claim_of(claim_id).how
     seen = side(made, how.role) if how.role else made

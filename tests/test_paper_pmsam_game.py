@@ -177,7 +177,7 @@ def test_in_samples_nobody_bids_for_quality():
     theta = market.quality_contribution(np.full((1, 10), 5000.0), np.full((1, 10), 0.5))
     assert theta == pytest.approx(np.full((1, 10), 20_000.0))
     charge = game.per_user(theta, np.full((1, 10), 2.0), 1.0)
-    assert not game.provider_equilibrium(charge, 5, 1000.0).any()
+    assert not game.provider_equilibrium(charge, 5).any()
 
 
 @pytest.mark.parametrize(("providers", "coordinates"), [(2, 2), (2, 4), (3, 3)])
@@ -188,7 +188,7 @@ def test_equilibria_by_enumeration(providers, coordinates):
     for _ in range(12):
         charge = [Fraction(int(n), 16) for n in rng.integers(-2, 24, coordinates)]
         every = game.equilibria(charge, [Fraction(1)] * providers)
-        found = game.provider_equilibrium(np.array(charge, dtype=float), providers, 1.0)
+        found = game.provider_equilibrium(np.array(charge, dtype=float), providers)
         profile = tuple(tuple(Fraction(x) for x in row) for row in found)
         assert profile in every
         for order in itertools.permutations(range(providers)):
@@ -208,7 +208,7 @@ def test_dear_coordinates_are_left_alone():
     two = [Fraction(2), Fraction(3, 2)]
     nothing = ((Fraction(0),) * 2,) * 2
     assert game.equilibria(two, [Fraction(1)] * 2) == [nothing]
-    assert not game.provider_equilibrium(np.array([2.0, 1.5]), 2, 1.0).any()
+    assert not game.provider_equilibrium(np.array([2.0, 1.5]), 2).any()
 
 
 def test_strict_equilibria_are_told_from_ties():
@@ -220,6 +220,14 @@ def test_strict_equilibria_are_told_from_ties():
     assert game.is_equilibrium((one, other), [Fraction(1)] * 2, budgets)
     assert not game.is_equilibrium((one, other), [Fraction(1)] * 2, budgets, strict=True)
     assert not game.is_equilibrium((one, one), [Fraction(1, 4)] * 2, budgets)
+
+
+def test_unequal_budgets_are_left_to_enumeration():
+    from dataclasses import replace
+
+    found = drawn(0, 2)
+    with pytest.raises(InputError, match="budgets differ between providers"):
+        game.equilibrium(replace(found, budgets=found.budgets * [1, 2, 1, 1, 1]))
 
 
 def test_bad_readings_are_explained():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from trained import drawn
 
 from mechkit.papers import paper_of
-from mechkit.papers.pmsam import game, mechanism, systems
+from mechkit.papers.pmsam import game, market, mechanism, systems
 
 MARKET = paper_of("pmsam").market
 
@@ -100,7 +101,7 @@ def slow_system(found, b, own_next, equilibrium):
                     equilibrium[b, h, j].sum() if equilibrium is not None else found.values[b, j, h]
                     for h in sellers
                 ]
-                bids[j] = min(sum(each) / len(each), 1000) if each else 0
+                bids[j] = min(sum(each) / len(each), found.budgets[b, j]) if each else 0
         pays, seller, gets = slow_auction(bids, sellers, own_next)
         if seller is None:
             continue
@@ -196,15 +197,36 @@ def test_budgets_of_eqs_2_and_17(own_next):
     cleared = systems.auction(found, own_next=own_next)
     assert (bids <= found.budgets).all()
     assert (cleared.pays <= bids + 1e-9).all()
-    assert (np.where(cleared.sells, asked, 0).max(axis=1) <= found.budgets.sum(axis=1)).all()
+    spent = np.where(cleared.sells, found.costs.sum(axis=-1), 0)
+    assert (spent.max(axis=1) <= found.budgets.sum(axis=1)).all()
     # A seller gets at least what it asks for.
     assert (cleared.gets >= np.where(cleared.sells, asked, 0) - 1e-9).all()
 
 
+def test_nobody_trains_beyond_the_sum_of_budgets():
+    """Eq. 2, with budgets that cover half of the costs."""
+    found = drawn(4, 50, parameters=market.Parameters(budget=100.0))
+    costs = found.costs.sum(axis=-1)
+    within = costs <= 5 * found.budgets[0, 0]
+    assert ((found.offers >= 0) == within).all()
+    poor = drawn(4, 50, parameters=market.Parameters(budget=10.0))
+    assert (poor.offers == -1).all()
+    assert not MARKET.optimum(poor).any()
+    for name, system in MARKET.systems.items():
+        result = system(poor)
+        assert not result.trades.any(), name
+        assert not result.welfare.any(), name
+        assert not result.budget.any(), name
+
+
+def test_large_markets_are_not_empty():
+    found = MARKET.draw(np.random.default_rng(9), 3, **MARKET.large)
+    for name, system in MARKET.systems.items():
+        assert (system(found).trades > 0).all(), name
+
+
 def test_bids_above_the_budget_are_cut():
     found = drawn(4, 50)
-    from dataclasses import replace
-
     tight = replace(found, budgets=np.full_like(found.budgets, 300.0))
     assert systems.truthful(tight).max() == 300
 

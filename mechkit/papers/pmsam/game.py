@@ -134,10 +134,10 @@ def choices(charge: np.ndarray, providers: int) -> np.ndarray:
     return np.stack(chosen, axis=-1)
 
 
-def provider_equilibrium(charge: np.ndarray, providers: int, budget: float) -> np.ndarray:
-    """The equilibrium of `choices` as bids (..., M, C)."""
+def provider_equilibrium(charge: np.ndarray, providers: int) -> np.ndarray:
+    """The equilibrium of `choices` as bids in shares of the budget, 0 or 1, (..., M, C)."""
     chosen = choices(charge, providers)[..., None]
-    return budget * (chosen == np.arange(charge.shape[-1]))
+    return (chosen == np.arange(charge.shape[-1])) * 1.0
 
 
 # Users --------------------------------------------------------------------------------------------
@@ -188,10 +188,14 @@ def equilibrium(instances: Instances, *, reading: str = "q_ij") -> Played:
     Providers have the paper's equal budgets, and play with each organisation by itself.
     """
     require(reading in READINGS, f"reading = {reading!r}: expected {' or '.join(READINGS)}")
-    p, (_, providers) = instances.parameters, instances.budgets.shape
+    p, budgets = instances.parameters, instances.budgets
+    require(
+        bool((budgets == budgets[:, :1]).all()),
+        "budgets differ between providers: `equilibria` enumerates such games",
+    )
     theta_q, theta_f = instances.quality, instances.freshness
     charge = READINGS[reading](theta_q, theta_f, p.elasticity)
-    bids = provider_equilibrium(charge, providers, p.budget)
+    bids = budgets[:, None, :, None] * provider_equilibrium(charge, budgets.shape[1])
     # δ_ij of eq. 13 has one bid for all users, of eq. 16 one for each.
     quality, freshness = np.split(bids, 2, axis=-1)
     each_q, each_f = charges(theta_q, theta_f, p.elasticity)

@@ -22,15 +22,16 @@ from mechkit.errors import require
 class Parameters:
     """Table 2's parameters, and (from `fairness` on) choices for what it lacks.
 
-    budget: B_j in money. layers: μ of eq. 10. iterations: k_i^0; batch_size: s. clock: f_i in GHz.
-    privacy: ε_i. period: T in seconds. alpha, beta: of eqs. 6 and 7; memory: ξ_i θ_i, a share of
-    `device` = θ_i.
+    budget: B_j in money, for 10 users and 5 providers. layers: μ of eq. 10. iterations: k_i^0;
+    batch_size: s. clock: f_i in GHz. privacy: ε_i. period: T in seconds. alpha, beta: of eqs. 6 and
+    7; memory: ξ_i, a share of `device` = θ_i.
 
     fairness: σ of h(x) = x^(1 − σ) / (1 − σ). elasticity: λ. capacitance: ζ, in joules per cycle
     and Hz². cycles: z of one batch. samples: in all training sets of an organisation together.
     loss: the mean cross-entropy H_i. gradient: ‖g̃‖. link: of the consensus, b_i in Hz. size: d_i in
     bits. bandwidth: ω_i in Hz. signal: SINR in dB. consensus: T^c_i in seconds. worth: ν_j, money
-    per unit of satisfaction. tolerance: how far above its own proposal a user still supports one.
+    per unit of satisfaction, for 5 providers. tolerance: how far above its own proposal a user
+    still supports one.
     """
 
     budget: float = 1000.0
@@ -84,8 +85,11 @@ READINGS = (
     "of the kind it wants.",
     "Training costs are those of k = k^0 iterations and ε ~ U[1, 5] for every provider; a user "
     "proposes its cost (eq. 34), and supports proposals up to 8 % above its own.",
-    "Eq. 2 (costs within the sum of budgets) holds by itself for what is sold: the winning ask is "
-    "at most the highest bid, which is at most B_j.",
+    "Every user trains for every provider, so costs grow with N M; B_j = 1000 is Table 2's for "
+    "N = 10 and M = 5. Elsewhere B_j is 20 N M and ν_j ~ U[0, 20 M], so that the market is not "
+    "empty for its size.",
+    "Eq. 2: an organisation whose costs exceed the sum of all budgets does not train, and offers "
+    "nothing.",
 )
 
 
@@ -96,8 +100,8 @@ class Instances:
     clock (GHz), loss, gradient, computing (C^c), disclosing (C^p), quality (θ^Q), freshness (θ^F),
     privacy (ε): (B, H, N). iterations: k. costs (B, H, N): C_i. proposals (B, H, N). support
     (B, H, N): how many others support each. worth (B, M): ν_j. values (B, M, H): of access.
-    budgets (B, M). wants (B, M), offers (B, H): kinds. buyer_dice (B, M), seller_dice (B, H):
-    uniform, for systems that draw.
+    budgets (B, M). wants (B, M), offers (B, H): kinds, −1 for none. buyer_dice (B, M), seller_dice
+    (B, H): uniform, for systems that draw.
     """
 
     clock: np.ndarray
@@ -159,9 +163,9 @@ def draw(
     costs = total_cost(computing, np.array(p.iterations), disclosing, privacy, providers)
     theta_q = quality_contribution(np.array(1 / users), loss, p)
     theta_f = freshness_contribution(seconds / p.period)
-    worth = rng.uniform(*p.worth, (batch, providers))
+    worth = rng.uniform(*p.worth, (batch, providers)) * providers / 5
     pleased = satisfaction(theta_q.sum(axis=-1), theta_f.sum(axis=-1), p.elasticity)
-    budgets = np.full((batch, providers), p.budget)
+    budgets = np.full((batch, providers), p.budget * users * providers / 50)
     return Instances(
         clock=clock,
         loss=loss,
@@ -177,7 +181,9 @@ def draw(
         values=np.clip(worth[..., None] * pleased[:, None], 0, budgets[..., None]),
         budgets=budgets,
         wants=rng.integers(KINDS, size=(batch, providers)),
-        offers=rng.integers(KINDS, size=(batch, organisations)),
+        offers=np.where(
+            affordable(costs, budgets), rng.integers(KINDS, size=(batch, organisations)), -1
+        ),
         buyer_dice=rng.random((batch, providers)),
         seller_dice=rng.random((batch, organisations)),
         parameters=p,
@@ -211,6 +217,11 @@ def total_cost(
 ) -> np.ndarray:
     """Eq. 5 over all providers, alike for each: M (C^c k + C^p ε)."""
     return providers * (computing * iterations + disclosing * privacy)
+
+
+def affordable(costs: np.ndarray, budgets: np.ndarray) -> np.ndarray:
+    """Eq. 2: whether Σ_i C_i ≤ Σ_j B_j, (B, H); costs (B, H, N), budgets (B, M)."""
+    return np.asarray(costs.sum(axis=-1) <= budgets.sum(axis=-1, keepdims=True))
 
 
 def quality_contribution(data: np.ndarray, loss: np.ndarray, p: Parameters = TABLE) -> np.ndarray:

@@ -55,10 +55,10 @@ def truthful(instances: Instances) -> np.ndarray:
 
 def in_equilibrium(instances: Instances) -> np.ndarray:
     """Σ_i (q_ij + f_ij) in the game's equilibrium, the reading of eq. 16, (B, M)."""
-    p = instances.parameters
-    charge = game.per_user(instances.quality, instances.freshness, p.elasticity)
+    elasticity = instances.parameters.elasticity
+    charge = game.per_user(instances.quality, instances.freshness, elasticity)
     spends = game.choices(charge, instances.wants.shape[1]) >= 0
-    return average(instances, p.budget * np.moveaxis(spends, -1, -2))
+    return average(instances, instances.budgets[..., None] * np.moveaxis(spends, -1, -2))
 
 
 def asks(instances: Instances) -> tuple[np.ndarray, np.ndarray]:
