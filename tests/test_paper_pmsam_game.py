@@ -145,6 +145,38 @@ def test_no_provider_gains_at_the_size_of_table_2(reading):
             assert gain.max() <= 1e-9 * 1000
 
 
+@pytest.mark.parametrize("elasticity", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("fairness", [0.3, 0.5, 0.8])
+def test_choices_of_sigma_and_lambda_swept(elasticity, fairness):
+    """Neither providers nor users gain by deviating, whatever was chosen for what is not given."""
+    chosen = market.Parameters(elasticity=elasticity, fairness=fairness)
+    rng = np.random.default_rng(4)
+    found = market.draw(rng, 20, parameters=chosen)
+    played = game.equilibrium(found)
+    charge = game.per_user(found.quality, found.freshness, elasticity)
+    other = deviations(rng, 1000.0, charge.shape[-1], 20)
+    for bid in other:
+        bids = played.bids.copy()
+        bids[:, :, 0] = bid
+        gain = game.provider_utilities(bids, charge)[..., 0] - played.providers[..., 0]
+        assert gain.max() <= 1e-6
+    cost_k, cost_e = found.computing[..., None], found.disclosing[..., None]
+    most = np.floor(market.most_iterations(found.clock))[..., None]
+
+    def utility(k, e):
+        h = [x ** (1 - fairness) / (1 - fairness) for x in (k, e)]
+        return (played.benefits * (h[0] + h[1]) - cost_k * k - cost_e * e).sum(axis=-1)
+
+    own = utility(played.iterations, played.privacy)
+    assert played.users == pytest.approx(own)
+    for _ in range(20):
+        k = np.floor(rng.uniform(0, 1, played.iterations.shape) * (most + 1))
+        e = played.privacy * rng.uniform(0.5, 1.5, played.privacy.shape)
+        e = e + rng.uniform(0, 1, e.shape) * (rng.random(e.shape) < 0.2)
+        for there in ((k, played.privacy), (played.iterations, e), (k, e)):
+            assert (utility(*there) <= own + 1e-9 * (1 + np.abs(own))).all()
+
+
 def test_what_the_game_of_table_2_comes_to():
     """Eq. 16: five providers spend everything on five users' quality, or freshness; eq. 13: Q^λ
     and F exceed 1, and nobody bids."""

@@ -91,30 +91,34 @@ def printed_bids(rivals: Fraction, total: Fraction) -> tuple[Fraction, Fraction]
 
 
 def decide_bids(users: int, reading: str) -> Callable[[Any], Finding]:
-    """Eq. 29 with the same Δ everywhere and Q^λ = F, against the whole budget on one coordinate."""
+    """Eq. 29 with the same Δ everywhere and Q^λ = F, against the best vertex of the budget.
+
+    Its root is rational where Q^λ + 1 = (Δ² + Δ) / r², and positive where r > Δ.
+    """
 
     def decide(effort: Any) -> Finding:
-        cases, worst = 0, None
-        for rivals, n, d in itertools.product((1, 2, 3), range(1, 40), (25, 32)):
-            total = Fraction(n, d)
-            found = printed_bids(Fraction(rivals), total)
-            if found is None or min(found) <= 0:
+        cases, beaten = 0, []
+        for rivals, step in itertools.product(map(Fraction, range(1, 7)), range(1, 16)):
+            total = (rivals**2 + rivals) / (rivals + Fraction(step, 32)) ** 2 - 1
+            found = printed_bids(rivals, total) if total > 0 else None
+            if found is None:
                 continue
             cases += 1
-            spent = len(_printed(found, users, reading)) // 2 * sum(found)
-            budget = Fraction(max(1, -(-spent.numerator // spent.denominator)))
-            numbers = _bids(users, reading, Fraction(rivals), total, found, budget)
-            gain = Fraction(numbers["utility"]) - Fraction(numbers["printed utility"])
-            if gain > 0 and (worst is None or gain > worst[0]):
-                worst = (gain, numbers)
-        if worst is None:
+            spent = sum(_printed(found, users, reading), Fraction(0))
+            budget = Fraction(-(-spent.numerator // spent.denominator))
+            numbers = _bids(users, reading, rivals, total, found, budget)
+            before, both, after = read(numbers, "printed utility", "with both roots", "utility")
+            if after > max(before, both):
+                beaten.append((total.denominator, rivals, numbers))
+        if not beaten:
             return unrefuted(cases)
+        _, _, numbers = min(beaten, key=lambda case: case[:2])
         return refuted(
-            f"{cases} cases in which eq. 29 is rational and positive; it is beaten by up to "
-            f"{worst[0]}",
+            f"beaten by a vertex in {len(beaten)} of {cases} cases in which eq. 29 is rational and "
+            "positive",
             cases,
-            worst[1],
-            replay_bids(worst[1]),
+            numbers,
+            replay_bids(numbers),
         )
 
     return decide
@@ -143,7 +147,10 @@ def _bids(
     budget: Fraction,
 ) -> dict[str, Any]:
     charge, bids = _charges(users, reading, total), _printed(found, users, reading)
-    corner = [budget] + [Fraction(0)] * (len(charge) - 1)
+    corner = max(
+        ([first] + [Fraction(0)] * (len(charge) - 1) for first in (Fraction(0), budget)),
+        key=lambda plan: _total(plan, rivals, charge),
+    )
     both = _printed((found[1], found[1]), users, reading)
     return {
         "reading": reading,
