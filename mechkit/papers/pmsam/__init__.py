@@ -36,11 +36,12 @@ PAPER = Paper(
         "group of 3 buyers and 2 sellers, types in [0, 1]: groups share nothing, and with B_j = 1 "
         "the budgets of eqs. 2 and 17 never bind.",
         "Users who are voted down have trained all the same, and bear their cost (eq. 34).",
-        "q_j (eq. 13) against q_ij (eq. 16): both. Δ of eq. 30 sums over users as printed; w below "
-        "eq. 17 has the other providers' bids, which are taken. Q and F do not depend on k and ε "
-        "in eqs. 10-12, so what users reply does not matter to providers.",
-        "Decisions of users may be 0: where a provider bids nothing for a user, no positive k and "
-        "ε are best.",
+        "q_j (eq. 13) against q_ij (eq. 16): both. Δ of eq. 30 sums over users as printed (Ψ, with "
+        "Σ q_i² / Σ q in it, would be convex, too); w below eq. 17 has the other providers' bids, "
+        "which are taken. Q and F do not depend on k and ε in eqs. 10-12, so what users reply does "
+        "not matter to providers.",
+        "Bids, k and ε may be 0: where a provider bids nothing for a user no positive k and ε are "
+        "best, and where bidding is worth nothing no positive bid is.",
         "The game is played with each organisation by itself, every provider with its whole "
         "budget.",
         "Bids are forecast from the past. Histories are not published: drawn from hidden Markov "

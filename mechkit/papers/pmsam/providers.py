@@ -34,12 +34,12 @@ def term(q: Fraction, rivals: Fraction, charge: Fraction) -> Fraction:
 
 
 def decide_bids_concave(effort: Any) -> Finding:
-    """Every three equidistant bids 0 … 6 against Δ = 1 … 6: the middle against its neighbours."""
+    """Every three equidistant bids > 0 against Δ = 1 … 6: the middle against its neighbours."""
     cases = [
         (Fraction(d), Fraction(m), Fraction(s))
         for d in range(1, 7)
         for m in range(1, 7)
-        for s in range(1, m + 1)
+        for s in range(1, m)
     ]
     wrong = [
         (d, m, s)

@@ -112,13 +112,13 @@ def replay_entries(numbers: Numbers) -> str:
 
 
 def decide_stale(effort: Any) -> Finding:
-    """Φ in one k with q = 0, f = 1 and T in quarters up to 4, at 0, 1 and 4, σ = 1/2."""
+    """Φ in one k with q = 0, f = 1 and T in quarters up to 4, at 1, 4 and 9, σ = 1/2."""
     cases = [Fraction(n, 4) for n in range(1, 17)]
     wrong = []
     for duration in cases:
-        numbers = {"T": str(duration), "f": "1", "points": ["0", "1", "4"]}
+        numbers = {"T": str(duration), "f": "1", "points": ["1", "4", "9"]}
         # δ = log(1/T) has the sign of 1 − T: where it is 0 or more, Φ is concave.
-        if bends_up(1 - duration, [Fraction(0), Fraction(1), Fraction(4)]):
+        if bends_up(1 - duration, [Fraction(1), Fraction(4), Fraction(9)]):
             wrong.append(numbers)
     if not wrong:
         return unrefuted(len(cases))
