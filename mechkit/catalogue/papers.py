@@ -1,10 +1,7 @@
 """Three mechanisms as recent papers on edge and mobile services print them, and their truth.
 
-The double Dutch auction with unit clock step: B_i is the clock price at which the i-th highest
-buyer accepts, S_i that of the i-th lowest seller, K the number of i with B_i ≥ S_i. The sides take
-turns, one acceptance each, buyers first. If there is a buyer K+1 with B_{K+1} ≥ S_K, it sets the
-price and does not trade; otherwise the buyers' clock falls until it meets S_K. So K pairs trade at
-max(B_{K+1}, S_K). The modified second bid sells to station n if b_n > ρ · the best other bid, at
+The double Dutch auction with unit clock step is that of `mechkit.papers.madda`, who trades by rank.
+The modified second bid sells to station n if b_n > ρ · the best other bid, at
 that price, and otherwise to the brand bidder at its contract bid. The rules of local markets at
 roadside units are those of `mechkit.papers.aigc`.
 """
@@ -16,34 +13,15 @@ from functools import partial
 
 import numpy as np
 
-from mechkit.book import Sides, market, ranks
+from mechkit.book import market, ranks
 from mechkit.catalogue.entry import Entry
 from mechkit.catalogue.parts import entry
 from mechkit.catalogue.trade import MARKET
 from mechkit.constructors import double_auction, single_item
 from mechkit.mechanism import Mechanism
 from mechkit.papers.aigc.mechanism import cost_as_reserve, mcafee_as_printed
+from mechkit.papers.madda.mechanism import HIGHEST, LOWEST, double_dutch
 from mechkit.settings import Array
-
-LOWEST, HIGHEST = 1, 100
-"""Where the sellers' and the buyers' clocks start, in ticks of 1."""
-
-
-def double_dutch(values: Array, costs: Array) -> Sides:
-    falling, rising = -np.sort(-values, axis=-1), np.sort(costs, axis=-1)
-    buy_clock = HIGHEST - np.ceil(HIGHEST - falling)
-    sell_clock = LOWEST + np.ceil(rising - LOWEST)
-    pairs = min(values.shape[-1], costs.shape[-1])
-    met = buy_clock[..., :pairs] >= sell_clock[..., :pairs]
-    k = met.sum(axis=-1, keepdims=True)
-    opening = LOWEST + np.zeros_like(values[..., :1])
-    sells_at = np.concatenate([opening, sell_clock], axis=-1)
-    buys_at = np.concatenate([buy_clock, opening], axis=-1)
-    price = np.maximum(
-        np.take_along_axis(buys_at, k, axis=-1), np.take_along_axis(sells_at, k, axis=-1)
-    )
-    return ranks(-values) < k, ranks(costs) < k, price, price
-
 
 def best_of_the_others(bids: Array) -> Array:
     """For each agent the highest bid of all others, (batch, agents)."""
