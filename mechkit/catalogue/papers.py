@@ -23,6 +23,7 @@ from mechkit.papers.aigc.mechanism import cost_as_reserve, mcafee_as_printed
 from mechkit.papers.madda.mechanism import HIGHEST, LOWEST, double_dutch
 from mechkit.settings import Array
 
+
 def best_of_the_others(bids: Array) -> Array:
     """For each agent the highest bid of all others, (batch, agents)."""
     falling = -np.sort(-bids, axis=-1)

@@ -248,9 +248,7 @@ def cost_range(p: Parameters = PAPER) -> tuple[float, float]:
     return least, most
 
 
-def onto_clock(
-    amount: np.ndarray, span: tuple[float, float], p: Parameters = PAPER
-) -> np.ndarray:
+def onto_clock(amount: np.ndarray, span: tuple[float, float], p: Parameters = PAPER) -> np.ndarray:
     """The map that fills the market: span onto [p_min, p_max], linearly; rounding stays inside."""
     least, most = span
     mapped = p.low + (p.high - p.low) * (amount - least) / (most - least)

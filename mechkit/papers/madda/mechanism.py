@@ -118,9 +118,7 @@ def as_printed(clocks: Clocks) -> tuple[Array, Array]:
 Winners = Callable[[Clocks], tuple[Array, Array]]
 
 
-def double_dutch(
-    values: Array, costs: Array, *, winners: Winners = by_rank, **clock: Any
-) -> Sides:
+def double_dutch(values: Array, costs: Array, *, winners: Winners = by_rank, **clock: Any) -> Sides:
     """The auction as a rule of an order book; clock: as `clear` takes it."""
     clocks = clear(values, costs, **clock)
     return *winners(clocks), clocks.price, clocks.price

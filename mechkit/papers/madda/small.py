@@ -34,19 +34,23 @@ from mechkit.papers.madda.mechanism import (
 from mechkit.settings import Array, Setting
 from mechkit.spaces import box
 
-TOP = 4
-"""p_max where the ticks are 1 … 4: a step of 1 divides 4 − 1, a step of 2 does not."""
+TICKS = 5
+"""Values and costs are 1 … 5."""
 
 
 def on_ticks(
     winners: Winners, name: str, *, step: int = 1, pairs: int = 3, between: bool = False
 ) -> Callable[[], Mechanism]:
-    """Some pairs of Γ on the ticks 1 … 4; between: on the paper's clocks, and anywhere in between."""
-    high = HIGHEST if between else TOP
-    levels = None if between else list(range(LOWEST, TOP + 1))
+    """Some pairs of Γ on ticks; between: on the paper's clocks, values anywhere in between.
+
+    With a step of 2 the buyers' clock starts a tick higher, so that the step does not divide the
+    range of the clocks.
+    """
+    high = HIGHEST if between else TICKS
+    levels = None if between else list(range(LOWEST, TICKS + 1))
 
     def rule(values: Array, costs: Array) -> Sides:
-        return double_dutch(values, costs, winners=winners, step=step, high=high)
+        return double_dutch(values, costs, winners=winners, step=step, high=high + step - 1)
 
     def made() -> Mechanism:
         setting = double_auction(pairs, pairs, low=LOWEST, high=high, levels=levels)
@@ -74,6 +78,7 @@ def one_seller(required: Array) -> Array:
 
 def with_requirements(matching: Matching = one_seller, *, buyers: int = 2) -> Mechanism:
     """Buyers report (value, requirement), (batch, buyers, 2); the seller's cost is known."""
+
     def value(types: Array, allocation: Array) -> Array:
         return np.where(types[..., 1] <= OFFERED, types[..., 0], 0) * allocation
 
@@ -84,14 +89,14 @@ def with_requirements(matching: Matching = one_seller, *, buyers: int = 2) -> Me
     def outcome(reports: Array) -> tuple[Array, Array]:
         matched = matching(reports[..., 1])
         values = np.where(matched, reports[..., 0], LOWEST - 1)
-        clocks = clear(values, COST + np.zeros_like(values[..., :1]), high=TOP)
+        clocks = clear(values, COST + np.zeros_like(values[..., :1]), high=TICKS)
         buys, _ = by_rank(clocks)
         return buys, np.where(buys, clocks.price, 0)
 
-    ticks: list[Any] = [list(range(LOWEST, TOP + 1)), list(range(1, OFFERED + 2))]
+    ticks: list[Any] = [list(range(LOWEST, TICKS + 1)), list(range(1, OFFERED + 2))]
     setting = Setting(
         name="a value and a requirement",
-        types=box(buyers, 2, low=1, high=[TOP, OFFERED + 1], levels=ticks),
+        types=box(buyers, 2, low=1, high=[TICKS, OFFERED + 1], levels=ticks),
         allocation_shape=(buyers,),
         value=value,
         slack=slack,
