@@ -61,9 +61,13 @@ def test_distance():
 
 
 def test_maps_onto_the_clocks():
-    assert market.onto_clock(np.array([0.1, 0.2, 0.15]), (0.1, 0.2)) == pytest.approx([1, 100, 50.5])
+    assert market.onto_clock(np.array([0.1, 0.2, 0.15]), (0.1, 0.2)) == pytest.approx(
+        [1, 100, 50.5]
+    )
     rng = np.random.default_rng(0)
-    ends = np.concatenate([np.array(list(itertools.product([0, 1], repeat=3))), rng.random((99, 3))])
+    ends = np.concatenate(
+        [np.array(list(itertools.product([0, 1], repeat=3))), rng.random((99, 3))]
+    )
     a, b, c = ends.T
     for found, span in (
         (market.seller_value(40 + 40 * ends), market.cost_range()),

@@ -3,7 +3,7 @@ Resource Allocation for Twins Migration in Vehicular Metaverses: A GPT-based DRL
 
 `market` draws vehicles and roadside units, `matching` has Γ and the optima; `mechanism` has the
 auction in closed form, `clocks` runs it under any step policy, `systems` compares; `small` are the
-mechanisms that `claims` is about, and `facts` decides the rest.
+mechanisms that `claims` is about, and `theorem` and `facts` decide the rest.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ the clocks; the larger step (2, the buyers' clock from 6) does not, so that α m
 from __future__ import annotations
 
 from mechkit.papers.claim import Asked, Claim, Fact
-from mechkit.papers.madda import facts
+from mechkit.papers.madda import facts, theorem
 
 PRINTED = "the pairs of Γ of which both sides accepted, less the last one where Ψ = 1"
 SETTER_OUT = "of the pairs of Γ of which both sides accepted, the buyer who set p* is left out"
@@ -59,8 +59,8 @@ BASIS: dict[tuple[str, str, str], tuple[bool, str]] = {
     ),
     ("critical_payment", "buyer", ""): (
         False,
-        "v = (4, 5, 3), c = (1, 1, 5): K = 2, buyer 2 accepts at 3 (Ψ = 1), pair 0 is the last of Λ "
-        "and dropped, and pair 1 trades at 3. With 4 > 3 buyer 1 is behind buyer 0 and loses.",
+        "v = (4, 5, 3), c = (1, 1, 5): K = 2, buyer 2 accepts at 3 (Ψ = 1), pair 0 is the last of "
+        "Λ and dropped, and pair 1 trades at 3. With 4 > 3 buyer 1 is behind buyer 0 and loses.",
     ),
     ("critical_payment", "seller", ""): (
         False,
@@ -83,9 +83,9 @@ BASIS: dict[tuple[str, str, str], tuple[bool, str]] = {
     ),
     ("monotone", "seller", "step-2"): (
         False,
-        "v = (4, 2, 1), c = (3, 5, 5), clocks 6, 4, 2 and 1, 3, 5: seller 0 accepts at 3, buyers at "
-        "4 and 2: Ψ = 0, it sells. With c_0 = 1 buyer 1 accepts (2 ≥ 1), Ψ = 1, and the only pair "
-        "of Λ is dropped.",
+        "v = (4, 2, 1), c = (3, 5, 5), clocks 6, 4, 2 and 1, 3, 5: seller 0 accepts at 3, buyers "
+        "at 4 and 2: Ψ = 0, it sells. With c_0 = 1 buyer 1 accepts (2 ≥ 1), Ψ = 1, and the only "
+        "pair of Λ is dropped.",
     ),
     ("critical_payment", "buyer", "step-2"): (
         False,
@@ -94,7 +94,7 @@ BASIS: dict[tuple[str, str, str], tuple[bool, str]] = {
     ),
     ("critical_payment", "seller", "step-2"): (
         False,
-        "v = (5, 1, 1), c = (1, 5, 5): one trade at (2 + 1) / 2; with 3 > 3/2 the seller wins, too.",
+        "v = (5, 1, 1), c = (1, 5, 5): one trade at (2 + 1) / 2; with 3 > 3/2 it wins, too.",
     ),
     ("ir", "buyer", "step-2"): (True, ACCEPTS),
     ("ir", "seller", "step-2"): (True, ACCEPTS),
@@ -141,12 +141,13 @@ BASIS: dict[tuple[str, str, str], tuple[bool, str]] = {
     ),
     ("critical_payment", "buyer", "setter-out-step-2"): (
         False,
-        "v = (2, 3, 1), c = (5, 1, 5), clocks 6, 4, 2 and 1, 3, 5: both accept at 2, buyer 1 before "
-        "buyer 0, who sets p* = (2 + 1) / 2. With 2 > 3/2 buyer 1 is behind buyer 0 and loses.",
+        "v = (2, 3, 1), c = (5, 1, 5), clocks 6, 4, 2 and 1, 3, 5: both accept at 2, buyer 1 "
+        "before buyer 0, who sets p* = (2 + 1) / 2. With 2 > 3/2 buyer 1 is behind buyer 0 and "
+        "loses.",
     ),
     ("critical_payment", "seller", "setter-out-step-2"): (
         False,
-        "v = (5, 1, 1), c = (1, 5, 5): one trade at (2 + 1) / 2; with 3 > 3/2 the seller wins, too.",
+        "v = (5, 1, 1), c = (1, 5, 5): one trade at (2 + 1) / 2; with 3 > 3/2 it wins, too.",
     ),
     ("ir", "buyer", "setter-out-step-2"): (True, ACCEPTS),
     ("ir", "seller", "setter-out-step-2"): (True, ACCEPTS),
@@ -213,13 +214,13 @@ CLAIMS: tuple[Claim, ...] = (
         "madda.theorem2",
         "Theorem 2",
         "A bid-monotonic auction is IR and IC if and only if every winner's charge is critical.",
-        Fact(facts.decide_theorem2, facts.replay_theorem2),
+        Fact(theorem.decide_theorem2, theorem.replay_theorem2),
         True,
         "If bids are reals the critical charge is unique, the winner's own bid cannot move it, and "
         "losers who could win would pay at least their value; and a charge that is not critical "
-        "makes somebody gain or lose (see `facts`). One common p* is enough only if it is critical "
-        "for every winner at once: that it does not move with the winners' bids, as Lemma 2 has "
-        "it, is not enough, since who wins may still depend on them.",
+        "makes somebody gain or lose (see `theorem`). One common p* is enough only if it is "
+        "critical for every winner at once: that it does not move with the winners' bids, as Lemma "
+        "2 has it, is not enough, since who wins may still depend on them.",
         reading="bids are any reals; no lotteries; losers pay nothing",
     ),
     Claim(
@@ -227,7 +228,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Theorem 2",
         "A bid-monotonic auction is IR and IC if and only if every winner's charge is critical, "
         "bids being ticks of the clocks.",
-        Fact(facts.decide_theorem2_ticks, facts.replay_theorem2_ticks),
+        Fact(theorem.decide_theorem2_ticks, theorem.replay_theorem2_ticks),
         False,
         "Bids 1 and 2 that win, charged 1/2 and 1: every bid above either charge wins and none "
         "that is below either is there to lose, so both are critical; worth 2, a bid of 1 saves "

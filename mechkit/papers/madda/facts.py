@@ -1,18 +1,4 @@
-"""Claims that are not about one mechanism: Theorems 2 and 3, the matching, and eq. 4.
-
-**Theorem 2.** Let the others' bids be fixed. A rule for one buyer is the set W of bids with which
-it wins and what it is charged, P(b), when it wins with b; losers pay nothing. Definition 5 calls P
-critical if for all b ∈ W: every g > P(b) wins and every g < P(b) loses.
-
-- Critical → IC and IR, if bids are reals. Let v be the value. If v wins and h ∈ W has P(h) < P(v),
-  x = (P(v) + P(h)) / 2 would win (x > P(h)) and lose (x < P(v)). If v loses and h wins with
-  P(h) < v, v would win. If v wins with P(v) > v, v would lose.
-- IC and IR → critical, whatever bids there are. Let b ∈ W. If h > P(b) loses, value h gains by
-  bidding b. If h < P(b) wins, IC between b and h asks P(h) = P(b) > h, against IR.
-
-Each step uses finitely many bids, so its denial is a formula without quantifiers, which an SMT
-solver finds unsatisfiable. Where bids are ticks there may be no x: two charges between the same
-two ticks are both critical, and a winner can choose the lower one.
+"""Claims that are not about one mechanism: Theorem 3, the matching, and eq. 4.
 
 **Theorem 3.** Every number that decides Γ is written down as a term over all that agents submit;
 no bid is among them. But Γ is not unique where matchings of equal weight exist.
@@ -31,185 +17,8 @@ import numpy as np
 from mechkit.papers.claim import Effort, Finding, Formula
 from mechkit.papers.madda import matching
 from mechkit.papers.madda.mechanism import as_printed, clear, setter_left_out
+from mechkit.papers.madda.theorem import refuted
 from mechkit.verdict import Status
-
-# Theorem 2, bids are reals ------------------------------------------------------------------------
-
-
-def _theorem2(*, between: bool = True) -> list[tuple[str, bool]]:
-    """Each step of the proof, and whether its denial is unsatisfiable; buyers, then sellers.
-
-    between: there is a bid between any two charges.
-    """
-    import z3
-
-    v, h, b = z3.Reals("v h b")
-    found = []
-    for side, sign in (("buyer", 1), ("seller", -1)):
-        # A seller is a buyer whose values, bids and charges have the opposite sign.
-        wins = z3.Function(f"W_{side}", z3.RealSort(), z3.BoolSort())
-        charge = z3.Function(f"P_{side}", z3.RealSort(), z3.RealSort())
-
-        def better(one: Any, other: Any, sign: int = sign) -> Any:
-            return one > other if sign > 0 else one < other
-
-        def utility(
-            value: Any, bid: Any, wins: Any = wins, charge: Any = charge, s: int = sign
-        ) -> Any:
-            return z3.If(wins(bid), s * (value - charge(bid)), 0)
-
-        def critical(at: Any, bids: Sequence[Any], wins: Any = wins, charge: Any = charge) -> Any:
-            return z3.And(
-                *(
-                    z3.Implies(
-                        wins(at),
-                        z3.And(
-                            z3.Implies(better(g, charge(at)), wins(g)),  # noqa: B023
-                            z3.Implies(better(charge(at), g), z3.Not(wins(g))),  # noqa: B023
-                        ),
-                    )
-                    for g in bids
-                )
-            )
-
-        bids = [v, h, *([(charge(v) + charge(h)) / 2] if between else [])]
-        given = z3.And(critical(v, bids), critical(h, bids))
-        pairs = [(v, h), (h, v), (b, h), (h, b)]
-        ic = z3.And(*(utility(x, x) >= utility(x, y) for x, y in pairs))
-        ir = z3.And(*(utility(x, x) >= 0 for x in (b, h)))
-        for says, denied in (
-            (
-                f"{side}: critical charges make the truth best",
-                z3.And(given, utility(v, v) < utility(v, h)),
-            ),
-            (f"{side}: critical charges leave nobody at a loss", z3.And(given, utility(v, v) < 0)),
-            (f"{side}: IC and IR make charges critical", z3.And(ic, ir, z3.Not(critical(b, [h])))),
-        ):
-            solver = z3.Solver()
-            solver.add(denied)
-            found.append((says, solver.check() == z3.unsat))
-    return found
-
-
-def decide_theorem2(effort: Effort) -> Finding:
-    import z3
-
-    steps = _theorem2()
-    failed = [says for says, holds in steps if not holds]
-    if failed:
-        return Finding(Status.UNKNOWN, "smt", f"z3 does not decide: {'; '.join(failed)}")
-    version = ".".join(str(part) for part in z3.get_version()[:3])
-    return Finding(
-        Status.PROVED,
-        f"smt, z3 {version}",
-        "bids any reals, one agent of either side with the others' bids fixed, no lotteries, "
-        f"losers pay nothing: {len(steps)} denials, each unsatisfiable",
-        numbers={"steps": [says for says, _ in steps]},
-        told="; ".join(says for says, _ in steps),
-    )
-
-
-def replay_theorem2(status: Status, numbers: Mapping[str, Any]) -> str:
-    """Decides every step again."""
-    if status is not Status.PROVED:
-        raise ValueError(f"theorem2 was {status.value}: only a proof can be replayed")
-    steps = _theorem2()
-    failed = [says for says, holds in steps if not holds]
-    if failed or list(numbers.get("steps", ())) != [says for says, _ in steps]:
-        raise ValueError(f"theorem2: not decided again: {failed or 'other steps than stated'}")
-    return f"{len(steps)} denials are unsatisfiable again"
-
-
-# Theorem 2, bids are ticks ------------------------------------------------------------------------
-
-Rule = Sequence[Fraction | None]
-"""What a buyer is charged who wins with each bid, lowest bid first; None where it loses."""
-
-
-def is_monotone(rule: Rule) -> bool:
-    won = [charge is not None for charge in rule]
-    return won == sorted(won)
-
-
-def is_critical(bids: Sequence[Fraction], rule: Rule) -> bool:
-    """Definition 5, at every winning bid."""
-    return all(
-        (g <= charge or other is not None) and (g >= charge or other is None)
-        for charge in rule
-        if charge is not None
-        for g, other in zip(bids, rule, strict=True)
-    )
-
-
-def best_lie(bids: Sequence[Fraction], rule: Rule) -> tuple[Fraction, Fraction, Fraction]:
-    """(gain, value, bid): the largest gain over the truth, values being ticks too."""
-
-    def utility(value: Fraction, k: int) -> Fraction:
-        charge = rule[k]
-        return Fraction(0) if charge is None else value - charge
-
-    ways = itertools.product(range(len(bids)), repeat=2)
-    return max((utility(bids[i], k) - utility(bids[i], i), bids[i], bids[k]) for i, k in ways)
-
-
-def decide_theorem2_ticks(effort: Effort) -> Finding:
-    """Every rule on few ticks with charges on half ticks, the fewest ticks first."""
-    tried = 0
-    for count in (1, 2, 3):
-        bids = [Fraction(k) for k in range(1, count + 1)]
-        charges = [None, *(Fraction(k, 2) for k in range(1, 2 * count + 1))]
-        for rule in itertools.product(charges, repeat=count):
-            if not (is_monotone(rule) and is_critical(bids, rule)):
-                continue
-            tried += 1
-            gain, value, bid = best_lie(bids, rule)
-            if gain > 0:
-                numbers = {
-                    "bids": [str(x) for x in bids],
-                    "charges": [None if x is None else str(x) for x in rule],
-                    "value": str(value),
-                    "bid": str(bid),
-                    "gain": str(gain),
-                }
-                return Finding(
-                    Status.REFUTED,
-                    "enumeration",
-                    f"rule {tried} of those that are monotone and critical is not truthful",
-                    exercised=tried,
-                    numbers=numbers,
-                    told=replay_theorem2_ticks(Status.REFUTED, numbers),
-                )
-    return Finding(
-        Status.UNREFUTED, "enumeration", f"{tried} rules on up to 3 ticks: all are truthful", tried
-    )
-
-
-def replay_theorem2_ticks(status: Status, numbers: Mapping[str, Any]) -> str:
-    """Checks monotone, critical and the gain in rationals."""
-    _refuted("theorem2/ticks", status)
-    try:
-        bids = [Fraction(x) for x in numbers["bids"]]
-        rule = [None if x is None else Fraction(x) for x in numbers["charges"]]
-        value, bid, stated = (Fraction(numbers[name]) for name in ("value", "bid", "gain"))
-        truth, lie = rule[bids.index(value)], rule[bids.index(bid)]
-    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
-        raise ValueError(f"theorem2/ticks: malformed numbers ({error!r})") from None
-    if len(rule) != len(bids) or bids != sorted(set(bids)):
-        raise ValueError("theorem2/ticks: expected rising bids and a charge or None for each")
-    if not is_monotone(rule) or not is_critical(bids, rule):
-        raise ValueError("theorem2/ticks: that rule is not monotone with critical charges")
-    gain = (0 if lie is None else value - lie) - (0 if truth is None else value - truth)
-    if gain != stated or gain <= 0:
-        raise ValueError(f"theorem2/ticks: bidding {bid} gains {gain}, not a positive {stated}")
-    table = ", ".join(
-        f"{b} {'loses' if charge is None else f'wins and is charged {charge}'}"
-        for b, charge in zip(bids, rule, strict=True)
-    )
-    return (
-        f"Bids: {table}. More than each charge wins and less loses; yet a buyer worth {value} gains "
-        f"{gain} by bidding {bid}."
-    )
-
 
 # Theorem 3 ----------------------------------------------------------------------------------------
 
@@ -374,7 +183,7 @@ def decide_unique(effort: Effort) -> Finding:
 
 def replay_unique(status: Status, numbers: Mapping[str, Any]) -> str:
     """Lists every perfect matching again, in rationals."""
-    _refuted("matching_unique", status)
+    refuted("matching_unique", status)
     try:
         ways = exact_matchings(numbers)
         one, other = (tuple(int(n) for n in way) for way in numbers["matchings"])
@@ -391,8 +200,8 @@ def replay_unique(status: Status, numbers: Mapping[str, Any]) -> str:
     if [list(found) for found in trades] != [list(found) for found in numbers["trades"]]:
         raise ValueError(f"matching_unique: {trades} trades, not as stated")
     return (
-        f"Both perfect matchings weigh {most}: buyers 0 and 1 with sellers {one[0]} and {one[1]}, or "
-        f"{other[0]} and {other[1]}. With values {', '.join(numbers['values'])} and costs "
+        f"Both perfect matchings weigh {most}: buyers 0 and 1 with sellers {one[0]} and {one[1]}, "
+        f"or {other[0]} and {other[1]}. With values {', '.join(numbers['values'])} and costs "
         f"{', '.join(numbers['costs'])}, {trades[0][0]} pairs trade under the one and "
         f"{trades[1][0]} under the other."
     )
@@ -440,7 +249,7 @@ def decide_freshness(effort: Effort) -> Finding:
 
 def replay_freshness(status: Status, numbers: Mapping[str, Any]) -> str:
     """Encloses the sum in rationals again."""
-    _refuted("freshness_sums_to_one", status)
+    refuted("freshness_sums_to_one", status)
     try:
         ages, decay = [Fraction(x) for x in numbers["ages"]], Fraction(numbers["decay"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -461,15 +270,10 @@ def replay_freshness(status: Status, numbers: Mapping[str, Any]) -> str:
 
 FRESHNESS = Formula(
     printed="λ_n(a) = exp(−ξ (t_μ − t_n(a))), with Σ_a λ_n(a) = 1",
-    derivation="Every λ lies in (0, 1]. A transaction at t_μ has λ = 1, so any other one brings the "
-    "sum above 1; and a single one before t_μ leaves it below. With equal feedback E the reputation "
-    "of eq. 5 would be E Σ λ, which exceeds 1 after enough transactions, while D_n is to lie in "
-    "[0, 1]. Dividing by Σ_b exp(−ξ (t_μ − t_n(b))) > 0 makes the weights sum to 1 and D_n an "
+    derivation="Every λ lies in (0, 1]. A transaction at t_μ has λ = 1, so any other one brings "
+    "the sum above 1; and a single one before t_μ leaves it below. With equal feedback E the "
+    "reputation of eq. 5 would be E Σ λ, which exceeds 1 after enough transactions, while D_n is "
+    "to lie in [0, 1]. Dividing by Σ_b exp(−ξ (t_μ − t_n(b))) > 0 makes the weights sum to 1 and D_n an "
     "average of feedback, and keeps their ratios; t_μ then cancels.",
     corrected="λ_n(a) = exp(−ξ (t_μ − t_n(a))) / Σ_b exp(−ξ (t_μ − t_n(b)))",
 )
-
-
-def _refuted(claim: str, status: Status) -> None:
-    if status is not Status.REFUTED:
-        raise ValueError(f"{claim} was {status.value}: only a refutation can be replayed")
