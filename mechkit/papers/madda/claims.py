@@ -25,15 +25,15 @@ READINGS = {
 }
 
 SAYS = {
-    "monotone": ("Lemma 1, Definition 4", "No {side} that wins would lose by a better {bid}."),
+    "monotone": ("Lemma 1, Definition 4", "No {side} that wins would lose by a better report."),
     "critical_payment": (
         "Lemma 2, Definition 5",
-        "p* is critical for every winning {side}: a better {bid} than p* wins, a worse one loses.",
+        "p* is critical for every winning {side}: a better report than p* wins, a worse one loses.",
     ),
     "ir": ("Theorem 2 with Lemmas 1 and 2, Definition 1", "No truthful {side} is at a loss."),
     "ic": (
         "Theorem 2 with Lemmas 1 and 2, Definition 2",
-        "No {side} gains by a {bid} other than its true value, whatever the others report.",
+        "No {side} gains by a report other than its true value, whatever the others report.",
     ),
 }
 
@@ -184,11 +184,10 @@ def _sided(name: str, side: str, reading: str) -> Claim:
     where, says = SAYS[name]
     mechanism, how = READINGS[reading]
     expected, because = BASIS[name, side, reading]
-    bid = {"buyer": "bid", "seller": "ask"}[side]
     return Claim(
         f"madda.{name}/{side}" + (f"-{reading}" if reading else ""),
         where,
-        says.format(side=side, bid=bid),
+        says.format(side=side),
         Asked(mechanism, name, role=side),
         expected,
         because,

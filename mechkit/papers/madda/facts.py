@@ -156,7 +156,7 @@ def trades_under(given: Market, way: Sequence[int]) -> tuple[int, int]:
     values, costs = ([Fraction(x) for x in given[name]] for name in ("values", "costs"))
     mine = [costs[n] for n in way]
     clocks = clear(np.array([values], dtype=float), np.array([mine], dtype=float))
-    return tuple(int(rule(clocks)[0].sum()) for rule in (as_printed, setter_left_out))  # type: ignore[return-value]
+    return int(as_printed(clocks)[0].sum()), int(setter_left_out(clocks)[0].sum())
 
 
 def decide_unique(effort: Effort) -> Finding:
@@ -273,7 +273,7 @@ FRESHNESS = Formula(
     derivation="Every λ lies in (0, 1]. A transaction at t_μ has λ = 1, so any other one brings "
     "the sum above 1; and a single one before t_μ leaves it below. With equal feedback E the "
     "reputation of eq. 5 would be E Σ λ, which exceeds 1 after enough transactions, while D_n is "
-    "to lie in [0, 1]. Dividing by Σ_b exp(−ξ (t_μ − t_n(b))) > 0 makes the weights sum to 1 and D_n an "
-    "average of feedback, and keeps their ratios; t_μ then cancels.",
+    "to lie in [0, 1]. Dividing by Σ_b exp(−ξ (t_μ − t_n(b))) > 0 makes the weights sum to 1, D_n "
+    "an average of feedback, and keeps their ratios; t_μ then cancels.",
     corrected="λ_n(a) = exp(−ξ (t_μ − t_n(a))) / Σ_b exp(−ξ (t_μ − t_n(b)))",
 )
