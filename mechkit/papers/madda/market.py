@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mechkit.errors import require
+from mechkit.lazy import lazy
 from mechkit.papers.madda import matching
 
 
@@ -90,8 +91,8 @@ class Instances:
 
     values (B, M), costs (B, N): in [p_min, p_max]. required (B, M, 3) R_m; offered (B, N, 3) O_n.
     leaves (B, M, 2), sites (B, N, 2): in kilometres. farthest, least_reputation (B, M): Q_m.
-    reputation (B, N): D_n. attribute_weights (B, M, 2): W_m. partner (B, M): the seller of each
-    buyer in Γ, −1 for none. dice (B, 128): uniform, for policies that draw.
+    reputation (B, N): D_n. attribute_weights (B, M, 2): W_m. coverage (B,): d_c. dice (B, 128):
+    uniform, for policies that draw.
     """
 
     values: np.ndarray
@@ -104,8 +105,13 @@ class Instances:
     least_reputation: np.ndarray
     reputation: np.ndarray
     attribute_weights: np.ndarray
-    partner: np.ndarray
+    coverage: np.ndarray
     dice: np.ndarray
+
+    @lazy
+    def partner(self) -> np.ndarray:
+        """Γ: (B, M), the seller of each buyer, −1 for none; found when it is first asked for."""
+        return matching.match(matching.attributes_of(self))
 
 
 DICE = 128
@@ -133,7 +139,10 @@ def draw(
     reputations = draw_reputations(rng, units, p)
     first = rng.random(vehicles)
     attribute_weights = np.stack([first, 1 - first], axis=-1)
-    attributes = matching.Attributes(
+    value = buyer_value(required[..., 1], required[..., 2], farthest, p)
+    return Instances(
+        values=onto_clock(value, value_range(p), p),
+        costs=onto_clock(seller_value(offered, p), cost_range(p), p),
         required=required,
         offered=offered,
         leaves=leaves,
@@ -142,14 +151,8 @@ def draw(
         least_reputation=least_reputation,
         reputation=reputations,
         attribute_weights=attribute_weights,
-    )
-    value = buyer_value(required[..., 1], required[..., 2], farthest, p)
-    return Instances(
-        values=onto_clock(value, value_range(p), p),
-        costs=onto_clock(seller_value(offered, p), cost_range(p), p),
-        partner=matching.match(attributes, coverage=p.coverage),
+        coverage=np.full(batch, p.coverage),
         dice=rng.random((batch, DICE)),
-        **vars(attributes),
     )
 
 

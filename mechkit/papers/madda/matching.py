@@ -13,7 +13,7 @@ matching of pairs that eq. 10 allows.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,14 @@ class Attributes:
     least_reputation: np.ndarray
     reputation: np.ndarray
     attribute_weights: np.ndarray
+    coverage: np.ndarray
+
+
+def attributes_of(instances: Any) -> Attributes:
+    """What the matching sees of instances."""
+    return Attributes(
+        **{field.name: getattr(instances, field.name) for field in fields(Attributes)}
+    )
 
 
 def distance(one: Any, other: Any) -> Any:
@@ -91,7 +99,7 @@ def can_serve(a: Any, seller: np.ndarray) -> np.ndarray:
     return np.asarray(fits & (seller >= 0))
 
 
-def match(a: Attributes, *, coverage: float) -> np.ndarray:
+def match(a: Attributes) -> np.ndarray:
     """Γ: (B, M), the seller of each buyer, −1 for none."""
     found = []
     for part in parts(a):
@@ -102,7 +110,7 @@ def match(a: Attributes, *, coverage: float) -> np.ndarray:
             part.reputation[:, None],
             part.required[:, :, None],
             part.offered[:, None],
-            coverage,
+            part.coverage[:, None, None],
         )
         found.append(kuhn_munkres(np.where(edges, weights, VIRTUAL), edges))
     return np.concatenate(found)
@@ -129,7 +137,8 @@ def parts(instances: Any) -> Iterator[Any]:
     batch, pairs = len(instances.leaves), instances.leaves.shape[1] * instances.sites.shape[1]
     step = max(1, CELLS // pairs)
     for first in range(0, batch, step):
-        held = {name: array[first : first + step] for name, array in vars(instances).items()}
+        rows = slice(first, first + step)
+        held = {field.name: getattr(instances, field.name)[rows] for field in fields(instances)}
         yield type(instances)(**held)
 
 
