@@ -1,9 +1,9 @@
 """Three mechanisms as recent papers on edge and mobile services print them, and their truth.
 
-The double Dutch auction with unit clock step is that of `mechkit.papers.madda`, who trades by rank.
-The modified second bid sells to station n if b_n > ρ · the best other bid, at
-that price, and otherwise to the brand bidder at its contract bid. The rules of local markets at
-roadside units are those of `mechkit.papers.aigc`.
+The double Dutch auction with unit clock step is that of `mechkit.papers.madda`, trading by rank; the
+rules of local markets at roadside units are those of `mechkit.papers.aigc`. The modified second bid
+sells to station n if b_n > ρ · the best other bid, at that price, and otherwise to the brand bidder
+at its contract bid.
 """
 
 from __future__ import annotations

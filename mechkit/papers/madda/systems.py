@@ -134,7 +134,6 @@ def ranked(auction: Auction, *, everybody: bool) -> Callable[[Instances], Result
                 "social welfare (eqs. 15, 16)": np.where(served, bids - asks, 0).sum(axis=-1),
                 "buyers' utility": np.where(served, values - clocks.price, 0).sum(axis=-1),
                 "sellers' utility": np.where(served, clocks.price - cost, 0).sum(axis=-1),
-                "optimum within Γ": optimum_in_matching(instances),
                 "trade success rate": count / np.maximum(buys.sum(axis=-1), 1),
                 **clocked(exchange),
             },
