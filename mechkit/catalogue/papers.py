@@ -1,6 +1,6 @@
 """Three mechanisms as recent papers on edge and mobile services print them, and their truth.
 
-The double Dutch auction with unit clock step is that of `mechkit.papers.madda`, trading by rank; the
+The double Dutch auction with unit clock step, by rank, is that of `mechkit.papers.madda`; the
 rules of local markets at roadside units are those of `mechkit.papers.aigc`. The modified second bid
 sells to station n if b_n > ρ · the best other bid, at that price, and otherwise to the brand bidder
 at its contract bid.
