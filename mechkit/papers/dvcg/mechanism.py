@@ -16,7 +16,7 @@ VSPs (then resources), and runs on floats, rationals and symbols.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,3 +60,32 @@ def harm(without: Array, utilities: Array) -> Array:
 def tax(alpha: Any, harms: Array, interests: Array) -> Array:
     """Eq. 18, (..., N): Z_i = α_i (I_i + interest)."""
     return alpha * (harms + interests)
+
+
+class Levied(NamedTuple):
+    """What the bank lends and levies, each (..., N): K, |K − U*|, I and Z."""
+
+    lent: Array
+    interests: Array
+    harms: Array
+    taxes: Array
+
+
+def levy(
+    bids: Array,
+    values: Array,
+    without: Array,
+    utilities: Array,
+    *,
+    alpha: Any = 1,
+    with_interest: bool = True,
+) -> Levied:
+    """Eqs. 12, 13, 17 and 18 from the bids and what is estimated, each (..., N).
+
+    values: U*; without: max_s Σ_{j≠i} u_j(s_j); utilities: u_j(s̃_j). with_interest: False for the
+    ablation, NVI-DVCG.
+    """
+    lent = loans(bids, values.sum(axis=-1, keepdims=True))
+    due = interest(lent, values) if with_interest else 0 * lent
+    harms = harm(without, utilities)
+    return Levied(lent, due, harms, tax(alpha, harms, due))

@@ -15,7 +15,7 @@ import numpy as np
 
 import solvers
 from mechkit.papers.dvcg.market import Instances, gross_profit, profit, social_welfare, utility
-from mechkit.papers.dvcg.mechanism import harm, interest, loans, norm, spread, tax
+from mechkit.papers.dvcg.mechanism import Levied, levy, norm, spread
 from mechkit.papers.paper import Result
 
 LEAST = 1e-6
@@ -26,15 +26,11 @@ LEAST = 1e-6
 class Held:
     """An auction that was held, batch first.
 
-    bids, lent, interests, harms, taxes (B, N): x, K, |K − U*|, I, Z. spread (B,): Δ. shares
-    (B, N, R): s̃.
+    bids (B, N): x. levied: loans, interest, harm and tax. spread (B,): Δ. shares (B, N, R): s̃.
     """
 
     bids: np.ndarray
-    lent: np.ndarray
-    interests: np.ndarray
-    harms: np.ndarray
-    taxes: np.ndarray
+    levied: Levied
     spread: np.ndarray
     shares: np.ndarray
 
@@ -61,29 +57,33 @@ def hold(
     assert paid is not None
     values = utility(seen.heights, seen.rates, best)
     most = social_welfare(values)[:, None]
-    lent = loans(bids, most)
     delta = spread(bids, most)
     shares = norm(best + delta[..., None] * instances.noise)
-    due = interest(lent, values) if with_interest else np.zeros_like(lent)
     # A Clarke payment is W(without i) − Σ_{j≠i} U*_j.
-    harms = harm(paid + most - values, utility(seen.heights, seen.rates, shares))
-    taxes = tax(instances.alpha, harms, due)
-    return Held(bids, lent, due, harms, taxes, delta[:, 0], shares)
+    levied = levy(
+        bids,
+        values,
+        paid + most - values,
+        utility(seen.heights, seen.rates, shares),
+        alpha=instances.alpha,
+        with_interest=with_interest,
+    )
+    return Held(bids, levied, delta[:, 0], shares)
 
 
 def measure(instances: Instances, held: Held) -> Result:
     """Welfare from true utilities, and the paper's measures beside it."""
     earned = utility(instances.heights, instances.rates, held.shares)
-    profits = profit(gross_profit(instances.alpha, earned, instances.extra), held.taxes)
+    profits = profit(gross_profit(instances.alpha, earned, instances.extra), held.levied.taxes)
     batch, vsps = earned.shape
     return Result(
         welfare=social_welfare(earned),
         trades=served(held.shares),
-        budget=held.taxes.sum(axis=-1),
+        budget=held.levied.taxes.sum(axis=-1),
         measured={
-            "currency lent": held.lent.sum(axis=-1),
-            "interest": held.interests.sum(axis=-1),
-            "harm (eq. 17)": held.harms.sum(axis=-1),
+            "currency lent": held.levied.lent.sum(axis=-1),
+            "interest": held.levied.interests.sum(axis=-1),
+            "harm (eq. 17)": held.levied.harms.sum(axis=-1),
             "spread of the noise (eq. 16)": held.spread,
             "profit of a VSP (eq. 6)": profits.mean(axis=-1),
             "VSPs at a loss": (profits < 0).sum(axis=-1),
