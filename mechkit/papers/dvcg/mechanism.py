@@ -30,8 +30,7 @@ def loans(bids: Array, pool: Array) -> Array:
     """
     total = bids.sum(axis=-1, keepdims=True)
     some = total > 0
-    share = np.where(some, bids, 1) / np.where(some, total, bids.shape[-1])
-    return pool * share
+    return np.where(some, pool * bids / np.where(some, total, 1), pool / bids.shape[-1])
 
 
 def spread(bids: Array, most: Array) -> Array:

@@ -12,7 +12,9 @@ Utility here is profit (eq. 6): value minus tax.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -47,17 +49,22 @@ def without_each(utilities: Array) -> Array:
 
 
 def auction(
-    bids: Array, estimates: Array, noise: Array, *, with_interest: bool = True
+    bids: Array,
+    estimates: Array,
+    bills: Array,
+    star: Array,
+    noise: Array,
+    *,
+    with_interest: bool = True,
 ) -> tuple[Array, Array]:
     """Eqs. 12–18 on a menu: (allocation (batch, menu), taxes (batch, N)).
 
-    bids (batch, N); estimates (batch, N, menu); noise (batch,): the allocation that comes of it
-    where Δ > 0.
+    bids (batch, N); estimates (batch, N, menu): by which the others' welfare is judged; bills:
+    those by which currency is lent; star: s* of eq. 14; noise (batch,): the allocation that comes
+    of it where Δ > 0.
     """
-    star = best(estimates)
-    values = worth(estimates, star)
-    most = values.sum(axis=-1, keepdims=True)
-    delta = spread(bids, most)
+    values = worth(bills, star)
+    delta = spread(bids, values.sum(axis=-1, keepdims=True))
     shares = np.where(delta > 0, chosen(noise, star.shape[-1]), star) * 1
     levied = levy(
         bids,
@@ -69,73 +76,97 @@ def auction(
     return shares, levied.taxes
 
 
-def one_of(menu: int) -> Callable[[Array], Array]:
-    """The slack of an allocation of a menu: a share of each of at least 0, and one in all."""
-
-    def slack(allocation: Array) -> Array:
-        x = allocation * 1
-        return np.concatenate([x, -np.abs(1 - x.sum(axis=-1, keepdims=True))], axis=-1)
-
-    return slack
+def one_of(allocation: Array) -> Array:
+    """The slack of a choice from a menu: a share of each of at least 0, and one in all."""
+    x = allocation * 1
+    return np.concatenate([x, -np.abs(1 - x.sum(axis=-1, keepdims=True))], axis=-1)
 
 
-def menu_auction(
+LEAST_VALUE, LEAST_BID = Fraction(1, 4), Fraction(1, 8)
+"""On a menu every utility and every bid is positive, so that no loan is 0/0."""
+
+
+def menu_setting(
     vsps: int,
     menu: int,
     *,
-    outsiders: int = 0,
-    estimated: bool = False,
-    with_interest: bool = True,
-    name: str = "DVCG on a menu",
-) -> Mechanism:
-    """DVCG among `vsps` agents, with as many `outsiders` more, who bid their values of information.
-
-    estimated: the provider's estimates of utilities are any numbers in [0, 1]; exact by default.
-    """
-    crowd = vsps + outsiders
-
-    def known(types: Array, public: Public) -> Array:
-        """Everybody's true utilities, (batch, crowd, menu)."""
-        return np.concatenate([types, public["outsiders"]], axis=1) if outsiders else types
-
-    def seen(public: Public) -> Array:
-        estimates = public["estimates"]
-        return np.concatenate([estimates, public["outsiders"]], axis=1) if outsiders else estimates
-
-    def information(types: Array, public: Public) -> Array:
-        """Eq. 11, (batch, crowd): true utilities of what is best by the estimates."""
-        return worth(known(types, public), best(seen(public)))
-
-    def truthful(types: Array, *, public: Public) -> Array:
-        return information(types, public)[:, :vsps]
-
-    def outcome(bids: Array, *, public: Public) -> tuple[Array, Array]:
-        estimates = seen(public)
-        if outsiders:
-            honest = worth(estimates, best(estimates))[:, vsps:]
-            bids = np.concatenate([bids, honest], axis=1)
-        shares, taxes = auction(bids, estimates, public["noise"], with_interest=with_interest)
-        return shares, taxes[:, :vsps]
-
-    public: dict[str, object] = {
-        "noise": Lottery(draws=range(menu), every=True),
-        "estimates": box(vsps, menu) if estimated else lambda types: types,
-    }
-    if outsiders:
-        public["outsiders"] = box(outsiders, menu)
-    setting = Setting(
-        name=f"{crowd} VSPs, a menu of {menu}",
-        types=box(vsps, menu),
+    truthful: Callable[..., Array] | None,
+    public: Mapping[str, Any],
+) -> Setting:
+    """VSPs with a utility in [1/4, 1] of every allocation of a menu, (batch, vsps, menu); reports
+    are one bid each, or, where truthful is None, utilities."""
+    return Setting(
+        name=f"{vsps} VSPs, a menu of {menu}",
+        types=box(vsps, menu, low=LEAST_VALUE),
         allocation_shape=(menu,),
-        value=lambda types, allocation, *, public: worth(types, allocation * 1),
-        slack=one_of(menu),
+        value=lambda types, allocation, *, public=None: worth(types, allocation * 1),
+        slack=one_of,
+        roles=("VSP",) * vsps,
         personal=False,
-        reports=box(vsps, high=2),
+        reports=None if truthful is None else box(vsps, low=LEAST_BID, high=2),
         truthful=truthful,
-        public=public,  # type: ignore[arg-type]
+        public=public,
         outcomes=lambda: np.eye(menu, dtype=int),
     )
-    return Mechanism.from_outcome(setting, outcome, name=name)
+
+
+def menu_auction(
+    vsps: int, menu: int, *, estimated: bool = False, name: str = "DVCG on a menu"
+) -> Mechanism:
+    """DVCG. estimated: the estimates of utilities are any numbers in [1/4, 1]; exact by default."""
+
+    def truthful(types: Array, *, public: Public) -> Array:
+        return worth(types, best(public["estimates"]))
+
+    def outcome(bids: Array, *, public: Public) -> tuple[Array, Array]:
+        estimates = public["estimates"]
+        star = best(estimates)
+        return auction(bids, estimates, estimates, star, public["noise"])
+
+    public = {
+        "noise": Lottery(draws=range(menu), every=True),
+        "estimates": box(vsps, menu, low=LEAST_VALUE) if estimated else lambda types: types,
+    }
+    return Mechanism.from_outcome(
+        menu_setting(vsps, menu, truthful=truthful, public=public), outcome, name=name
+    )
+
+
+def taught(
+    vsps: int, menu: int, *, outsiders: int, with_interest: bool = True, name: str
+) -> Mechanism:
+    """Where bids teach the estimates (eq. 27 rewards the provider by them): after many rounds it
+    knows what each VSP bids for each allocation, and takes that for its utility in eqs. 14 and 17.
+
+    Reports are those bids, (batch, vsps, menu). The bank lends and asks for interest by the true
+    utilities, which it sees in the bills (eq. 35), and the spread is that of bids above them.
+    `outsiders` bid their utilities.
+    """
+
+    def together(agents: Array, public: Public) -> Array:
+        return np.concatenate([agents, public["outsiders"]], axis=1)
+
+    def outcome(reports: Array, *, public: Public) -> tuple[Array, Array]:
+        said, true = together(reports, public), together(public["bills"], public)
+        star = best(said)
+        shares, taxes = auction(
+            worth(said, star), said, true, star, public["noise"], with_interest=with_interest
+        )
+        return shares, taxes[:, :vsps]
+
+    public = {
+        "noise": Lottery(draws=range(menu), every=True),
+        "bills": lambda types: types,
+        "outsiders": box(outsiders, menu, low=LEAST_VALUE),
+    }
+    return Mechanism.from_outcome(
+        menu_setting(vsps, menu, truthful=None, public=public), outcome, name=name
+    )
+
+
+def vcg(vsps: int, menu: int) -> Mechanism:
+    """VCG on a menu: reports are utilities (eqs. 1 and 2)."""
+    return Mechanism.groves(menu_setting(vsps, menu, truthful=None, public={}), name="VCG")
 
 
 # Any utilities ------------------------------------------------------------------------------------
@@ -150,8 +181,8 @@ def any_auction(
     the utilities, u_j(s̃_j) = U*_j + change_j where Δ > 0, with Σ_j change_j ≤ 0 since s* is best;
     and `room` (N,): max_s Σ_{j≠i} u_j(s_j) is Σ_{j≠i} U*_j + min(room_i, U*_i), since it is no
     less than the others have at s*, and no more than SW*. Utilities of any form, those of eq. 39
-    too, give such numbers, and what holds for all of these holds for them. An allocation is 0 for
-    s* and 1 for s̃. `outsiders` bid their values of information.
+    too, give such numbers, and what holds for all of these holds for them. An allocation is
+    (1, 0) for s* and (0, 1) for s̃. `outsiders` bid their values of information.
     """
     crowd = vsps + outsiders
 
@@ -159,22 +190,22 @@ def any_auction(
         return np.concatenate([types, public["outsiders"]], axis=1) if outsiders else types
 
     def after(values: Array, noisy: Array, public: Public) -> Array:
-        return values + np.where(noisy > 0, public["change"][:, 0], 0)
+        return values + noisy * public["change"][:, 0]
 
     def outcome(bids: Array, *, public: Public) -> tuple[Array, Array]:
         values = everybody(public["estimates"], public)
         if outsiders:
             bids = np.concatenate([bids, public["outsiders"]], axis=1)
         most = values.sum(axis=-1, keepdims=True)
-        noisy = (spread(bids, most) > 0) * 1
+        noisy = spread(bids, most) > 0
         without = most - values + np.minimum(public["room"], values)
         levied = levy(
             bids, values, without, after(values, noisy, public), with_interest=with_interest
         )
-        return noisy, levied.taxes[:, :vsps]
+        return np.concatenate([~noisy, noisy], axis=-1), levied.taxes[:, :vsps]
 
     def value(types: Array, allocation: Array, *, public: Public) -> Array:
-        return after(everybody(types, public), allocation, public)[:, :vsps]
+        return after(everybody(types, public), allocation[:, 1:], public)[:, :vsps]
 
     public: dict[str, Any] = {
         "estimates": lambda types: types,
@@ -186,9 +217,10 @@ def any_auction(
     setting = Setting(
         name=f"{crowd} VSPs of any utilities",
         types=box(vsps),
-        allocation_shape=(1,),
+        allocation_shape=(2,),
         value=value,
-        slack=lambda allocation: np.concatenate([allocation * 1, 1 - allocation * 1], axis=-1),
+        slack=one_of,
+        roles=("VSP",) * vsps,
         personal=False,
         reports=box(vsps, high=2),
         truthful=lambda types, *, public: types * 1,
@@ -197,11 +229,73 @@ def any_auction(
     return Mechanism.from_outcome(setting, outcome, name=name)
 
 
+# The quantised auction ----------------------------------------------------------------------------
+
+
+def bundles(levels: str, quanta: int) -> np.ndarray:
+    """(k, 3) the bundles that can be bid for: 1…M quanta of each resource ("printed"), or 0…M of
+    each but not all 0 ("full")."""
+    first = 1 if levels == "printed" else 0
+    some = np.array(list(product(range(first, quanta + 1), repeat=3)))
+    return np.asarray(some[some.any(axis=1)])
+
+
+def divisions(table: np.ndarray, quanta: int) -> np.ndarray:
+    """(k, 2, bundles) every way to give each of two VSPs a bundle or nothing."""
+    ways = []
+    for pair in product(range(-1, len(table)), repeat=2):
+        held = np.array([np.arange(len(table)) == b for b in pair]) * 1
+        if ((held @ table).sum(axis=0) <= quanta).all():
+            ways.append(held)
+    return np.array(ways)
+
+
+def qvcg(levels: str, quanta: int, *, among_all: bool = False) -> Mechanism:
+    """The quantised auction among two VSPs: a value in [0, 1] for every bundle, the best division
+    into whole bundles, Clarke payments. among_all: bundles can have nothing of some resource, and
+    only divisions into printed ones are considered.
+    """
+    table = bundles("full" if among_all else levels, quanta)
+    ways = divisions(table, quanta)
+
+    def slack(allocation: Array) -> Array:
+        x = allocation * 1
+        flat = np.reshape(x, (x.shape[0], -1))
+        whole = -np.minimum(np.abs(flat), np.abs(1 - flat))
+        used = (x.sum(axis=1)[..., None] * table).sum(axis=-2)
+        return np.concatenate([whole, 1 - x.sum(axis=-1), quanta - used], axis=-1)
+
+    setting = Setting(
+        name=f"2 VSPs, bundles of {quanta} quanta",
+        types=box(2, len(table)),
+        allocation_shape=(2, len(table)),
+        value=lambda types, allocation: (types * allocation).sum(axis=-1),
+        slack=slack,
+        roles=("VSP", "VSP"),
+        outcomes=lambda: ways,
+    )
+    if among_all:
+        lacking = (table == 0).any(axis=1)
+        printed = ways[~ways[..., lacking].any(axis=(1, 2))]
+        return Mechanism.groves(setting, outcomes=printed, name="QVCG, printed bundles among all")
+    return Mechanism.groves(setting, name=f"QVCG, {levels} bundles")
+
+
 MECHANISMS: dict[str, Callable[[], Mechanism]] = {
     "dvcg": lambda: any_auction(3),
-    "dvcg-colluders": lambda: any_auction(2, outsiders=1),
-    "dvcg-everybody": lambda: any_auction(2),
-    "nvi-colluders": lambda: any_auction(2, outsiders=1, with_interest=False),
-    "dvcg-menu": lambda: menu_auction(3, 2),
-    "dvcg-estimates": lambda: menu_auction(2, 2, estimated=True),
+    "colluders": lambda: any_auction(2, outsiders=1, name="DVCG, two of three"),
+    "everybody": lambda: any_auction(2, name="DVCG, two of two"),
+    "nvi-colluders": lambda: any_auction(
+        2, outsiders=1, with_interest=False, name="NVI-DVCG, two of three"
+    ),
+    "dvcg-menu": lambda: menu_auction(2, 2),
+    "dvcg-estimates": lambda: menu_auction(2, 2, estimated=True, name="DVCG by estimates"),
+    "dvcg-taught": lambda: taught(2, 2, outsiders=1, name="DVCG by bids, two of three"),
+    "nvi-taught": lambda: taught(
+        2, 2, outsiders=1, with_interest=False, name="NVI-DVCG by bids, two of three"
+    ),
+    "vcg": lambda: vcg(3, 3),
+    "qvcg": lambda: qvcg("printed", 2),
+    "qvcg-full": lambda: qvcg("full", 1),
+    "qvcg-among-all": lambda: qvcg("printed", 1, among_all=True),
 }
