@@ -240,6 +240,15 @@ def bundles(levels: str, quanta: int) -> np.ndarray:
     return np.asarray(some[some.any(axis=1)])
 
 
+def growing(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(A, b): A v ≤ b says that of two bundles that differ by a quantum the larger is worth no
+    less."""
+    step = table[None] - table[:, None]
+    below, above = np.nonzero((step >= 0).all(axis=-1) & (step.sum(axis=-1) == 1))
+    each = np.eye(len(table), dtype=int)
+    return each[below] - each[above], np.zeros(len(below), dtype=int)
+
+
 def divisions(table: np.ndarray, quanta: int) -> np.ndarray:
     """(k, 2, bundles) every way to give each of two VSPs a bundle or nothing."""
     ways = []
@@ -250,10 +259,12 @@ def divisions(table: np.ndarray, quanta: int) -> np.ndarray:
     return np.array(ways)
 
 
-def qvcg(levels: str, quanta: int, *, among_all: bool = False) -> Mechanism:
+def qvcg(levels: str, quanta: int, *, grows: bool = False, among_all: bool = False) -> Mechanism:
     """The quantised auction among two VSPs: a value in [0, 1] for every bundle, the best division
-    into whole bundles, Clarke payments. among_all: bundles can have nothing of some resource, and
-    only divisions into printed ones are considered.
+    into whole bundles, Clarke payments.
+
+    grows: larger bundles are worth no less, as with eq. 39; any values by default. among_all: a
+    bundle may have nothing of some resource, but only the printed ones are sold.
     """
     table = bundles("full" if among_all else levels, quanta)
     ways = divisions(table, quanta)
@@ -267,7 +278,7 @@ def qvcg(levels: str, quanta: int, *, among_all: bool = False) -> Mechanism:
 
     setting = Setting(
         name=f"2 VSPs, bundles of {quanta} quanta",
-        types=box(2, len(table)),
+        types=box(2, len(table), constraints=growing(table) if grows else None),
         allocation_shape=(2, len(table)),
         value=lambda types, allocation: (types * allocation).sum(axis=-1),
         slack=slack,
@@ -288,7 +299,7 @@ MECHANISMS: dict[str, Callable[[], Mechanism]] = {
     "nvi-colluders": lambda: any_auction(
         2, outsiders=1, with_interest=False, name="NVI-DVCG, two of three"
     ),
-    "dvcg-menu": lambda: menu_auction(2, 2),
+    "dvcg-menu": lambda: menu_auction(3, 2),
     "dvcg-estimates": lambda: menu_auction(2, 2, estimated=True, name="DVCG by estimates"),
     "dvcg-taught": lambda: taught(2, 2, outsiders=1, name="DVCG by bids, two of three"),
     "nvi-taught": lambda: taught(
@@ -297,5 +308,7 @@ MECHANISMS: dict[str, Callable[[], Mechanism]] = {
     "vcg": lambda: vcg(3, 3),
     "qvcg": lambda: qvcg("printed", 2),
     "qvcg-full": lambda: qvcg("full", 1),
-    "qvcg-among-all": lambda: qvcg("printed", 1, among_all=True),
+    "qvcg-grows": lambda: qvcg("printed", 2, grows=True),
+    "qvcg-full-grows": lambda: qvcg("full", 1, grows=True),
+    "qvcg-among-all": lambda: qvcg("printed", 1, grows=True, among_all=True),
 }
