@@ -86,6 +86,7 @@ def measure(instances: Instances, held: Held) -> Result:
             "harm (eq. 17)": held.levied.harms.sum(axis=-1),
             "spread of the noise (eq. 16)": held.spread,
             "profit of a VSP (eq. 6)": profits.mean(axis=-1),
+            "profit of the first two": profits[:, :2].sum(axis=-1),
             "VSPs at a loss": (profits < 0).sum(axis=-1),
             **exchanged(instances, float(vsps), batch),
         },
@@ -110,15 +111,14 @@ def exchanged(instances: Instances, each: float, batch: int) -> dict[str, np.nda
 
 
 def dvcg(
-    factor: float = 1.0, *, first: float | None = None, with_interest: bool = True
+    factor: float = 1.0, *, of: int | None = None, with_interest: bool = True
 ) -> Callable[[Instances], Result]:
-    """DVCG with parameters known exactly, bids being `factor` times the values of information;
-    first: the factor of the first VSP, if it differs."""
+    """DVCG with parameters known exactly. The first `of` VSPs, all by default, bid `factor` times
+    their value of information, and the others the truth."""
 
     def run(instances: Instances) -> Result:
-        bids = factor * values_of_information(instances)
-        if first is not None:
-            bids[:, 0] *= first / factor
+        bids = values_of_information(instances)
+        bids[:, :of] *= factor
         return measure(instances, hold(instances, bids, with_interest=with_interest))
 
     return run
@@ -195,13 +195,13 @@ def equal(instances: Instances) -> Result:
 
 SYSTEMS: dict[str, Callable[[Instances], Result]] = {
     "DVCG": dvcg(),
-    "DVCG, bids halved": dvcg(0.5),
-    "DVCG, one bid halved": dvcg(first=0.5),
-    "DVCG, one bid 1 % too high": dvcg(first=1.01),
-    "DVCG, one bid doubled": dvcg(first=2.0),
+    "DVCG, all bid half": dvcg(0.5),
+    "DVCG, two bid half": dvcg(0.5, of=2),
+    "DVCG, one bids 1 % more": dvcg(1.01, of=1),
+    "DVCG, one bids double": dvcg(2.0, of=1),
     "DVCG, estimates 5 % off": estimated,
     "NVI-DVCG": dvcg(with_interest=False),
-    "NVI-DVCG, one bid halved": dvcg(first=0.5, with_interest=False),
+    "NVI-DVCG, two bid half": dvcg(0.5, of=2, with_interest=False),
     "QVCG (0…M)": qvcg("full"),
     "QVCG (1…M)": qvcg("printed"),
     "proportional": proportional,
