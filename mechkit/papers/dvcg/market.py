@@ -16,7 +16,6 @@ import numpy as np
 import solvers
 from mechkit.errors import require
 from mechkit.lazy import lazy
-from solvers import Optimum
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,18 @@ class Instances:
     rounds: int = PAPER.rounds
 
     @lazy
-    def best(self) -> Optimum:
-        """The largest welfare (B,), where it is reached (B, N, R), and Clarke payments (B, N)."""
-        return solvers.divisions(self.heights, self.rates, payments=True)
+    def best(self) -> np.ndarray:
+        """Eq. 14, (B, N, R): s*, where welfare is largest."""
+        found = solvers.divisions(self.heights, self.rates).allocation
+        assert found is not None
+        return found
+
+    @lazy
+    def clarke(self) -> np.ndarray:
+        """(B, N): max_s Σ_{j≠i} u_j(s_j) − Σ_{j≠i} u_j(s*_j)."""
+        found = solvers.divisions(self.heights, self.rates, payments=True).payments
+        assert found is not None
+        return found
 
     @lazy
     def estimated(self) -> Instances:

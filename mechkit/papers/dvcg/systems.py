@@ -37,9 +37,7 @@ class Held:
 
 def values_of_information(instances: Instances, seen: Instances | None = None) -> np.ndarray:
     """Eq. 11, (B, N): true utilities of the allocation that is best as `seen`."""
-    best = (instances if seen is None else seen).best.allocation
-    assert best is not None
-    return utility(instances.heights, instances.rates, best)
+    return utility(instances.heights, instances.rates, (seen or instances).best)
 
 
 def hold(
@@ -51,19 +49,15 @@ def hold(
 ) -> Held:
     """Eqs. 12–18 at these bids (B, N). seen: the instances as provider and bank estimate them,
     exactly by default."""
-    seen = instances if seen is None else seen
-    best, paid = seen.best.allocation, seen.best.payments
-    assert best is not None
-    assert paid is not None
-    values = utility(seen.heights, seen.rates, best)
+    seen = seen or instances
+    values = utility(seen.heights, seen.rates, seen.best)
     most = social_welfare(values)[:, None]
     delta = spread(bids, most)
-    shares = norm(best + delta[..., None] * instances.noise)
-    # A Clarke payment is W(without i) − Σ_{j≠i} U*_j.
+    shares = norm(seen.best + delta[..., None] * instances.noise)
     levied = levy(
         bids,
         values,
-        paid + most - values,
+        seen.clarke + most - values,
         utility(seen.heights, seen.rates, shares),
         alpha=instances.alpha,
         with_interest=with_interest,
@@ -142,21 +136,26 @@ def qvcg(levels: str) -> Callable[[Instances], Result]:
 
     def run(instances: Instances) -> Result:
         batch, vsps = instances.heights.shape
-        welfare, budget, trades = np.empty(batch), np.empty(batch), np.empty(batch)
+        welfare, budget, trades, over = (np.empty(batch) for _ in range(4))
         for k in range(batch):
             utilities = solvers.Saturating(instances.heights[k], instances.rates[k])
             bids = solvers.Quantised(utilities, instances.quanta)
             found = solvers.qvcg(bids, levels=levels)
             assert found.allocation is not None
             assert found.payments is not None
+            assert found.lottery is not None
             welfare[k] = found.value
             budget[k] = instances.alpha[k] @ found.payments
             trades[k] = served(found.allocation / instances.quanta)
+            over[k] = found.lottery.overuse
         return Result(
             welfare=welfare,
             trades=trades,
             budget=budget,
-            measured=exchanged(instances, float(vsps * instances.quanta**3), batch),
+            measured={
+                "quanta over capacity, worst draw": over,
+                **exchanged(instances, float(vsps * instances.quanta**3), batch),
+            },
         )
 
     return run
