@@ -14,7 +14,7 @@ from mechkit import witness
 from mechkit.mechanism import Mechanism, play
 from mechkit.papers import claim_of, mechanism_of, paper_of
 from mechkit.papers.claim import Asked, Effort, Fact
-from mechkit.papers.dvcg import collusion, mechanism, menu
+from mechkit.papers.dvcg import collusion, mechanism, menu, quantised
 from proofs import Symbolic, exact, symbols, values
 
 PAPER = paper_of("dvcg")
@@ -111,7 +111,7 @@ def test_the_counterexample_where_bids_teach(name):
 def test_the_printed_bundles_lose_half():
     made = PAPER.mechanisms["qvcg-among-all"]()
     assert made.setting.types.coordinates == (7,)
-    table = menu.bundles("full", 1)
+    table = quantised.bundles("full", 1)
     first, second = ((table[:, r] == 1) * 1 for r in (0, 1))
     types = np.array([[first, second]], dtype=float)
     assert made.setting.slack(play(made, types).allocation).min() >= 0
@@ -121,10 +121,10 @@ def test_the_printed_bundles_lose_half():
 
 def test_the_divisions_of_the_quantised_auction():
     # M = 1: each of three quanta to the first, the second or nobody.
-    assert len(menu.divisions(menu.bundles("full", 1), 1)) == 27
+    assert len(quantised.divisions(quantised.bundles("full", 1), 1)) == 27
     # M = 2: both (1, 1, 1); one of 8 bundles for one of two; nothing.
-    assert len(menu.divisions(menu.bundles("printed", 2), 2)) == 1 + 16 + 1
-    below, none = menu.growing(menu.bundles("full", 1))
+    assert len(quantised.divisions(quantised.bundles("printed", 2), 2)) == 1 + 16 + 1
+    below, none = quantised.growing(quantised.bundles("full", 1))
     assert len(below) == 9  # the cube less the three edges at nothing
     assert not none.any()
 

@@ -102,6 +102,36 @@ def test_batches_do_what_the_slow_simulation_does(name, factors, interest):
         assert result.measured["profit of the first two"][k] == pytest.approx(two, abs=0.2)
 
 
+def test_estimates_that_are_off_do_what_the_slow_simulation_does():
+    instances = drawn(11, batch=12)
+    result = MARKET.systems["DVCG, estimates 5 % off"](instances)
+    noisy = 0
+    for k in range(12):
+        beta, xi = instances.heights[k], instances.rates[k]
+        off = instances.errors[k]
+        said_beta, said_xi = beta * (1 + off[:, 0]), xi * (1 + off[:, 1:])
+        utilities = solvers.Saturating(said_beta, said_xi)
+        found = solvers.divisible(utilities, payments=True)
+        star = found.allocation
+        bids = [worth(beta[i], xi[i], star[i]) for i in range(4)]
+        believed = [worth(said_beta[i], said_xi[i], star[i]) for i in range(4)]
+        delta = max(sum(bids) - sum(believed), 0) / 4
+        noisy += delta > 0
+        moved = np.maximum(star + delta * instances.noise[k], 0)
+        moved = moved / np.maximum(moved.sum(axis=0), 1)
+        welfare = sum(worth(beta[i], xi[i], moved[i]) for i in range(4))
+        assert result.welfare[k] == pytest.approx(welfare, rel=1e-3)
+        due = 0.0
+        after = [worth(said_beta[i], said_xi[i], moved[i]) for i in range(4)]
+        for i in range(4):
+            lent = sum(believed) * bids[i] / sum(bids)
+            without = found.payments[i] + sum(believed) - believed[i]
+            harm = without - (sum(after) - after[i])
+            due += instances.alpha[k, i] * (harm + abs(lent - believed[i]))
+        assert result.budget[k] == pytest.approx(due, rel=1e-3, abs=1e-2)
+    assert 1 < noisy < 11
+
+
 # Laws ---------------------------------------------------------------------------------------------
 
 
@@ -215,6 +245,18 @@ def test_the_quantised_auction_by_brute_force(name, first):
         due = instances.alpha[k] @ np.array(paid)
         assert result.budget[k] == pytest.approx(due, rel=1e-6, abs=1e-6)
     assert met >= 10
+
+
+def test_one_vsp_gets_everything_for_nothing():
+    instances = drawn(12, batch=3, vsps=1)
+    best = MARKET.optimum(instances)
+    for k in range(3):
+        by_hand = worth(instances.heights[k, 0], instances.rates[k, 0], [1, 1, 1])
+        assert best[k] == pytest.approx(by_hand)
+    for name in ("DVCG", "NVI-DVCG", "QVCG (0…M)", "QVCG (1…M)", "equal"):
+        result = MARKET.systems[name](instances)
+        assert result.welfare == pytest.approx(best)
+        assert result.budget == pytest.approx(np.zeros(3), abs=1e-6)
 
 
 def test_printed_bundles_serve_at_most_m():

@@ -1,9 +1,9 @@
 """An auction in two currencies, after Wang et al., "An Enhanced Dual-Currency VCG Auction Mechanism
 for Resource Allocation in IoV: A Value of Information Perspective" (2025).
 
-`market` draws utilities; `mechanism` has the rules, `systems` runs them on batches beside the exact
-optimum, `menu` on small auctions; `claims` puts the paper's claims to the toolkit, `collusion` what
-it says of the linear system of eq. 26.
+`market` draws utilities; `mechanism` has the rules, and `systems` runs them on batches beside the
+exact optimum; `menu` and `quantised` are small auctions, of which `claims` asks what the paper
+claims; `collusion` is the linear system of eq. 26.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from mechkit.papers.dvcg.claims import CLAIMS
 from mechkit.papers.dvcg.market import READINGS, draw, optimum
 from mechkit.papers.dvcg.menu import MECHANISMS
+from mechkit.papers.dvcg.quantised import QUANTISED
 from mechkit.papers.dvcg.systems import SYSTEMS
 from mechkit.papers.paper import Market, Paper
 
@@ -25,7 +26,7 @@ PAPER = Paper(
         large={"vsps": 500, "quanta": 20},
         unit="utility",
     ),
-    mechanisms=MECHANISMS,
+    mechanisms={**MECHANISMS, **QUANTISED},
     claims=CLAIMS,
     readings=(
         *READINGS,

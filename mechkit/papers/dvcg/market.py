@@ -43,13 +43,15 @@ PAPER = Parameters()
 
 READINGS = (
     "α_i and the law of w_i are not given: α ~ U(0.5, 1.5), w ~ N(0, 10²), independent of all "
-    "else; w is part of the profit and no part of the welfare.",
+    "else; w is part of the profit and no part of the welfare. A truthful VSP that gets little "
+    "makes a loss where w is below 0.",
     "The total of each resource is 1; eq. 39 is used as it stands, with every ξ drawn anew.",
     "Rounds are independent: an instance is one round. Parameters are known exactly, as in the "
     "limit of section IV.B, or estimated with independent relative errors of 5 % in β and ξ "
     "('DVCG, estimates 5 % off'); nothing is learned here.",
     "QVCG with M quanta: 0.05 of section VI is M = 20 and 0.01 is M = 100. The size `quanta` sets "
-    "M, 20 by default, for which an instance of 50 VSPs takes about a second with its payments.",
+    "M, 20 by default. Its linear programs are solved one by one, with a payment for each VSP that "
+    "gets anything: by far the slowest of the systems.",
 )
 
 
