@@ -78,6 +78,26 @@ def test_the_batch_does_not_matter(monkeypatch):
     assert parts.payments == pytest.approx(whole.payments, abs=1e-5)
 
 
+def test_badly_scaled_instances_do_not_spoil_the_others():
+    """Heights and rates over eight orders of magnitude: value, bound and payments stay honest."""
+    rng = np.random.default_rng(6)
+    heights, rates = 10 ** rng.uniform(-4, 4, (40, 4)), 10 ** rng.uniform(-4, 4, (40, 4, 3))
+    rates[rng.random(rates.shape) < 0.3] = 0
+    heights[:, 0], rates[:, 0, 0] = 1, 1
+    heights[::2], rates[::2] = drawn(6, 20, 4)
+    found = solvers.divisions(heights, rates, payments=True)
+    gap = 1e-7 if found.status is solvers.Status.OPTIMAL else 1e-4
+    for k in range(40):
+        alone = solvers.divisible(solvers.Saturating(heights[k], rates[k]), payments=True)
+        assert found.value[k] <= alone.bound * (1 + 1e-12)
+        assert found.bound[k] >= alone.value * (1 - 1e-12)
+        assert found.value[k] == pytest.approx(alone.value, rel=gap)
+        near = (
+            {"rel": 1e-6, "abs": 1e-8 * alone.value} if k % 2 == 0 else {"abs": alone.value * gap}
+        )
+        assert found.payments[k] == pytest.approx(alone.payments, **near)
+
+
 def test_somebody_who_wants_nothing():
     # The second wants nothing, and the first pays nothing for having everything.
     found = solvers.divisions([[100.0, 0.0]], np.ones((1, 2, 3)), payments=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,6 +13,7 @@ from mechkit.errors import InputError
 from mechkit.papers import paper_of
 from mechkit.papers.dvcg import market, mechanism
 from proofs import exact, values
+from solvers import Status
 
 PAPER = paper_of("dvcg")
 
@@ -126,3 +128,15 @@ def test_bad_counts_are_explained(name, wrong):
     counts = {"batch": 2, "vsps": 2, "quanta": 2, name: wrong}
     with pytest.raises(InputError, match=f"{name} = {wrong!r}: expected an integer"):
         market.draw(np.random.default_rng(0), **counts)
+
+
+def test_a_gap_is_no_optimum(monkeypatch):
+    """Nothing that is not solved passes for the optimum."""
+    right = market.solvers.divisions
+
+    def unsolved(*given, **more):
+        return replace(right(*given, **more), status=Status.FEASIBLE, notes=("a gap of 0.1",))
+
+    monkeypatch.setattr(market.solvers, "divisions", unsolved)
+    with pytest.raises(InputError, match=r"a gap of 0.1: expected heights and rates"):
+        market.optimum(drawn())

@@ -16,6 +16,7 @@ import numpy as np
 import solvers
 from mechkit.errors import require
 from mechkit.lazy import lazy
+from solvers import Optimum, Status
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,14 @@ class Instances:
     @lazy
     def best(self) -> np.ndarray:
         """Eq. 14, (B, N, R): s*, where welfare is largest."""
-        found = solvers.divisions(self.heights, self.rates).allocation
+        found = divided(self).allocation
         assert found is not None
         return found
 
     @lazy
     def clarke(self) -> np.ndarray:
         """(B, N): max_s Σ_{j≠i} u_j(s_j) − Σ_{j≠i} u_j(s*_j)."""
-        found = solvers.divisions(self.heights, self.rates, payments=True).payments
+        found = divided(self, payments=True).payments
         assert found is not None
         return found
 
@@ -154,5 +155,15 @@ def social_welfare(utilities: np.ndarray) -> np.ndarray:
 
 def optimum(instances: Instances) -> np.ndarray:
     """Eq. 9, (B,): the largest welfare of any division of the resources."""
-    found = solvers.divisions(instances.heights, instances.rates)
-    return np.asarray(found.value)
+    return np.asarray(divided(instances).value)
+
+
+def divided(instances: Instances, *, payments: bool = False) -> Optimum:
+    """Eq. 9 solved. Raises InputError where a gap is left, as numbers of very different orders may
+    leave one."""
+    found = solvers.divisions(instances.heights, instances.rates, payments=payments)
+    require(
+        found.status is Status.OPTIMAL,
+        f"{'; '.join(found.notes)}: expected heights and rates of about the same order",
+    )
+    return found
