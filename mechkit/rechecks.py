@@ -102,7 +102,7 @@ def refound(path: Path, json_: bool) -> int:
             err=True,
         )
     word = f"confirmed, {data['status']}: " if confirmed else ""
-    click.echo(f"{claim.id}: {word}{message}.")
+    click.echo(f"{claim.id}: {word}{message.removesuffix('.')}.")
     return 0 if confirmed else 1
 
 

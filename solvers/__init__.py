@@ -36,6 +36,9 @@ array([2., 0., 0.])
 A `Commitment` has a follower's ties broken for the leader, and beside it against the leader;
 `harsanyi` makes one follower of several types, `schedules` a lottery of a coverage.
 
+`divisible` shares out resources among concave utilities, `divisions` does so for many instances of
+saturating ones at once, and `qvcg` in quanta, with a bid for every bundle.
+
 `vcg` holds the same names, with everybody's payment. Beneath: `Program` and `solve`, linear and
 integer programs by HiGHS; `exact`, a linear program in rationals; `grow`, a proof of an integer
 optimum as a tree.
@@ -50,6 +53,7 @@ from solvers.combinatorial import winners
 from solvers.commitment import Commitment, commitment, harsanyi
 from solvers.design_lp import design
 from solvers.divisible import Concave, Linear, Logarithmic, Saturating, divisible
+from solvers.divisions import divisions
 from solvers.highs import Solution, solve
 from solvers.myerson import myerson
 from solvers.optimum import Optimum, Status, relative_gap
@@ -84,6 +88,7 @@ __all__ = [
     "commitment",
     "design",
     "divisible",
+    "divisions",
     "double_auction",
     "exact",
     "grow",

@@ -10,8 +10,8 @@ the multipliers of s ≥ 0, g_i = β_i exp(−ξ_i·s_i) ξ_i, a point is optima
 and the central path has s z = y λ = μ. The Hessian of bidder i is h ξ ξᵀ with h = β exp(−ξ·s): a
 Newton step for given dλ is K_i ds_i = g_i − λ + μ/s_i − dλ with K_i = h ξ ξᵀ + diag(z/s), solved by
 Sherman and Morrison's formula; the capacities then leave a system of R equations for dλ. So a step
-costs O(N R) in array operations, whatever N. Many instances that differ in β alone are solved at
-once, which is what Clarke payments need.
+costs O(N R) in array operations, whatever N. Many instances are solved at once; where they differ
+in β alone, as for Clarke payments, ξ is there once.
 
 Nothing here is believed: the caller computes the value from s and the bound from λ.
 
@@ -48,7 +48,7 @@ class Interior:
 def best_response_surplus(beta: np.ndarray, xi: np.ndarray, prices: np.ndarray) -> np.ndarray:
     """max_{s ≥ 0} β (1 − exp(−ξ·s)) − λ·s of every bidder, (..., N); ≥ 0.
 
-    beta (..., N), xi (R, N), prices (..., R) ≥ 0. Only t = ξ·s matters, and a unit of it costs
+    beta (..., N), xi (..., R, N), prices (..., R) ≥ 0. Only t = ξ·s matters, and a unit of it costs
     c = min_r λ_r/ξ_r: the best t is log(β/c) where c < β, else 0, so that the surplus is
     β − c − c log(β/c).
     """
@@ -65,15 +65,16 @@ def path(
 ) -> Interior:
     """Follow the central path until the gap is at most the tolerance (relative) in every instance.
 
-    beta: (batch, N) ≥ 0, at most about 1, some of it > 0 in each instance; xi: (R, N) ≥ 0;
-    capacities are 1. Shares are scaled down to the capacities where rounding left them above.
+    beta: (batch, N) ≥ 0, at most about 1, some of it > 0 in each instance; xi: (R, N) or
+    (batch, R, N) ≥ 0; capacities are 1. Shares are scaled down to the capacities where rounding
+    left them above.
     """
     started = time.monotonic()
     batch, agents = beta.shape
-    resources = len(xi)
+    resources = xi.shape[-2]
     s = np.full((batch, resources, agents), 1 / (agents + 1))
     y = np.full((batch, resources), 1 / (agents + 1))
-    slopes = beta[:, None] * np.exp(-(xi[None] * s).sum(axis=1, keepdims=True)) * xi
+    slopes = beta[:, None] * np.exp(-(xi * s).sum(axis=1, keepdims=True)) * xi
     lam = slopes.max(axis=-1)
     lam = 1.1 * lam + 1e-3 * lam.max(axis=-1, keepdims=True) + np.finfo(float).tiny
     z = lam[..., None] - slopes

@@ -87,6 +87,11 @@ class Master:
             self._highs.setOptionValue("time_limit", self._highs.getRunTime() + max(seconds, 0.01))
         self._highs.run()
         said = self._highs.getModelStatus()
+        if said == self._api.HighsModelStatus.kUnknown:
+            # From a basis of another box it may end without an answer; from none it does not.
+            self._highs.clearSolver()
+            self._highs.run()
+            said = self._highs.getModelStatus()
         if said != self._api.HighsModelStatus.kOptimal:
             raise RuntimeError(f"HiGHS says {self._highs.modelStatusToString(said)} of the master")
         solution = self._highs.getSolution()

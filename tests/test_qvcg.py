@@ -240,6 +240,24 @@ def test_one_bidder_may_dwarf_the_others():
     assert found.certificate.bound(without=0) == pytest.approx(rest, rel=1e-9)
 
 
+@pytest.mark.parametrize("levels", ["full", "printed"])
+def test_two_bidders_have_payments(levels):
+    """Without one of two the prices of the other are far from those of both: HiGHS, started from
+    the basis there, used to end without an answer, and payments were missing."""
+    for seed in range(60):
+        values = eq39(2, 3, seed)
+        found = solvers.qvcg(values, levels=levels)
+        assert found.payments is not None, seed
+        alone = values.ceilings()
+        cubes = values.block(0, 2)
+        given = found.lottery
+        own = np.zeros(2)
+        for i, bundle, p in zip(given.agents, given.bundles, given.probabilities, strict=True):
+            own[i] += p * cubes[(i, *bundle)]
+        # Whoever is alone gets everything.
+        assert found.payments == pytest.approx(alone[::-1] - own[::-1], abs=1e-6)
+
+
 def test_a_time_limit_is_no_optimum():
     values = eq39(20, 10)
     for integer in (False, True):

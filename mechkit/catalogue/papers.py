@@ -1,20 +1,15 @@
 """Three mechanisms as recent papers on edge and mobile services print them, and their truth.
 
-The double Dutch auction with unit clock step: B_i is the clock price at which the i-th highest
-buyer accepts, S_i that of the i-th lowest seller, K the number of i with B_i ≥ S_i. The sides take
-turns, one acceptance each, buyers first. If there is a buyer K+1 with B_{K+1} ≥ S_K, it sets the
-price and does not trade; otherwise the buyers' clock falls until it meets S_K. So K pairs trade at
-max(B_{K+1}, S_K). The rules of local markets at roadside units are those of `mechkit.papers.aigc`,
-and the modified second bid is that of `mechkit.papers.dmsb`.
+The double Dutch auction with unit clock step, by rank, is that of `mechkit.papers.madda`, the
+rules of local markets at roadside units are those of `mechkit.papers.aigc`, and the modified second
+bid is that of `mechkit.papers.dmsb`.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
-from mechkit.book import Sides, market, ranks
+from mechkit.book import market
 from mechkit.catalogue.entry import Entry
 from mechkit.catalogue.parts import entry
 from mechkit.catalogue.trade import MARKET
@@ -27,27 +22,7 @@ from mechkit.papers.dmsb.rules import (
     second_price,
     task,
 )
-from mechkit.settings import Array
-
-LOWEST, HIGHEST = 1, 100
-"""Where the sellers' and the buyers' clocks start, in ticks of 1."""
-
-
-def double_dutch(values: Array, costs: Array) -> Sides:
-    falling, rising = -np.sort(-values, axis=-1), np.sort(costs, axis=-1)
-    buy_clock = HIGHEST - np.ceil(HIGHEST - falling)
-    sell_clock = LOWEST + np.ceil(rising - LOWEST)
-    pairs = min(values.shape[-1], costs.shape[-1])
-    met = buy_clock[..., :pairs] >= sell_clock[..., :pairs]
-    k = met.sum(axis=-1, keepdims=True)
-    opening = LOWEST + np.zeros_like(values[..., :1])
-    sells_at = np.concatenate([opening, sell_clock], axis=-1)
-    buys_at = np.concatenate([buy_clock, opening], axis=-1)
-    price = np.maximum(
-        np.take_along_axis(buys_at, k, axis=-1), np.take_along_axis(sells_at, k, axis=-1)
-    )
-    return ranks(-values) < k, ranks(costs) < k, price, price
-
+from mechkit.papers.madda.mechanism import HIGHEST, LOWEST, double_dutch
 
 TASK = (
     "feasible ir ic ex_post_nash weak_budget_balance strong_budget_balance no_positive_transfers "

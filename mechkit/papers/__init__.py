@@ -16,7 +16,7 @@ from mechkit.papers.claim import Asked, Claim, Effort, Fact, Finding, Formula
 from mechkit.papers.paper import Market, Paper, Result
 from mechkit.sides import side
 
-PAPERS: tuple[str, ...] = ("dmsb", "aigc", "pmsam")
+PAPERS: tuple[str, ...] = ("madda", "dmsb", "dvcg", "aigc", "pmsam")
 """Their ids, which are the names of the modules; each has a `PAPER`."""
 
 __all__ = [
