@@ -126,10 +126,10 @@ def _claim(claim: Checked) -> Iterable[str]:
         f'<span class="badge {escape(kind)}">{escape(claim.status)}</span>'
         f'<span><span class="id">{escape(claim.claim)}</span> '
         f'<span class="soft">{escape(claim.where)}</span></span>'
-        f'<span class="says">{escape(claim.says)}</span></summary><div class="body">'
+        f'<span class="says">{escape(claim.says)}{_reading(claim)}</span></summary>'
+        '<div class="body">'
     )
     facts = {
-        "reading": claim.reading,
         "asked": claim.asked,
         "method": claim.method,
         "evidence": claim.evidence,
@@ -157,6 +157,10 @@ def _claim(claim: Checked) -> Iterable[str]:
         )
         yield "</dl>"
     yield "</div></details>"
+
+
+def _reading(claim: Checked) -> str:
+    return f'<br><span class="soft">Read: {escape(claim.reading)}</span>' if claim.reading else ""
 
 
 def _expected(claim: Checked) -> str:
