@@ -77,7 +77,8 @@ class Piecewise:
                 & (margins.max(axis=0) > _ROUNDING)
             )
             for symbol, value in decisions.items():
-                apart = np.abs(value - found[symbol]) > _AGREE * (1 + np.abs(value))
+                with np.errstate(invalid="ignore"):
+                    apart = np.abs(value - found[symbol]) > _AGREE * (1 + np.abs(value))
                 overlap = np.where(rival & apart.any(axis=(1, 2)), number, overlap)
         return Chosen(branch, found, overlap)
 

@@ -55,7 +55,7 @@ def check(
         game,
         solution.branches,
         record.branches,
-        lambda values: lowered(game, _family_sizes(game, values)),
+        lambda values, whole: lowered(game, _family_sizes(game, values), whole=whole),
         draws=draws,
         seed=seed,
     )
@@ -79,11 +79,13 @@ def _tried(
         group = [points[k] for k in together]
         sizes = _family_sizes(game, group[0])
         try:
-            try:
-                _examine(game, lowered(game, sizes), solution, group, record, rng, partial)
-            except Unaligned:
-                whole = lowered(game, sizes, whole=False)
-                _examine(game, whole, solution, group, record, rng, partial)
+            # A wrong formula may well be infinite or no number, and is found out by its values.
+            with np.errstate(all="ignore"):
+                try:
+                    _examine(game, lowered(game, sizes), solution, group, record, rng, partial)
+                except Unaligned:
+                    whole = lowered(game, sizes, whole=False)
+                    _examine(game, whole, solution, group, record, rng, partial)
         except KeyError as error:
             raise ValueError(
                 f"game {game.name!r}: a formula uses {str(error.args[0]).split()[0]}, which is "

@@ -7,7 +7,7 @@ condition that holds on a set of no volume, as an equation does, is reached by n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import sympy as sp
 
 from proofs.games.branches import Piecewise
 from proofs.games.draws import draw, nudged
+from proofs.games.formulas import Unaligned
 from proofs.games.game import Game
 from proofs.games.lowered import LoweredGame, grouped, placed
 from proofs.games.solution import Branch
@@ -61,12 +62,15 @@ def unreached(
     game: Game,
     branches: Sequence[Branch],
     counts: Mapping[str, int],
-    lower: Any,
+    lower: Callable[[Point, bool], LoweredGame],
     *,
     draws: int,
     seed: int,
 ) -> list[Point]:
-    """Points for every branch that no draw fell into; `lower` lowers the game for a group."""
+    """Points for every branch that no draw fell into.
+
+    lower: the game in numbers at a draw, families kept whole or written out.
+    """
     missing = [b.name for b in branches if not counts.get(b.name)]
     if not missing:
         return []
@@ -74,9 +78,11 @@ def unreached(
     found: list[Point] = []
     for together in grouped(game, pool)[:4]:
         group = [pool[k] for k in together]
-        low = lower(group[0])
         for name in list(missing):
-            some = steered(game, low, branches, name, group, seed=seed)
+            try:
+                some = steered(game, lower(group[0], True), branches, name, group, seed=seed)
+            except Unaligned:
+                some = steered(game, lower(group[0], False), branches, name, group, seed=seed)
             if some:
                 found += some
                 missing.remove(name)
