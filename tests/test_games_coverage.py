@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import sympy as sp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proofs.games import Decision, Family, Game, Parameter, Player, Status, check
-from tests.games import DEMAND, a, b, c, derive, q1, x
+from tests.games import DEMAND, a, b, c, cournot, derive, parameters, q1, q2, x
 
 z = sp.Symbol("z", positive=True)
 n = sp.Symbol("n", integer=True, positive=True)
@@ -63,3 +65,21 @@ def test_an_answer_for_a_part_of_the_parameters_says_so():
     assert found.status is Status.CHECKED
     assert "not for all parameters" in found.reason
     assert f"of {found.check.draws} draws" in found.reason
+
+
+DUOPOLY = cournot("duopoly", (q1,), (q2,))
+ANSWER = derive(DUOPOLY).branches[0].decisions
+
+
+@given(parameters(DUOPOLY), st.fractions(0, 2, max_denominator=50))
+def test_no_quantity_of_the_leader_is_better_exactly(values, part):
+    """In rationals: part of (a - c)/b, to which the follower replies."""
+    room = (values[a] - values[c]) / values[b]
+
+    def profit(quantity):
+        rest = max(room - quantity, 0) / 2
+        return values[b] * (room - quantity - rest) * quantity
+
+    best = ANSWER[q1].subs(values)
+    assert profit(best) >= profit(sp.Rational(part.numerator, part.denominator) * room)
+    assert ANSWER[q2].subs(values) == (room - best) / 2
