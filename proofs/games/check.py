@@ -51,14 +51,16 @@ def check(
     points = draw(game, draws, seed=seed)
     record = _Record(tolerance)
     _tried(game, solution, points, record, seed, partial)
-    more = unreached(
-        game,
-        solution.branches,
-        record.branches,
-        lambda values, whole: lowered(game, _family_sizes(game, values), whole=whole),
-        draws=draws,
-        seed=seed,
-    )
+    more: list[dict[sp.Basic, Any]] = []
+    if not record.failures:
+        more = unreached(
+            game,
+            solution.branches,
+            record.branches,
+            lambda values, whole: lowered(game, _family_sizes(game, values), whole=whole),
+            draws=draws,
+            seed=seed,
+        )
     if more:
         _tried(game, solution, more, record, seed + 1, partial)
     drawn = len(points) + len(more)
