@@ -8,6 +8,7 @@ solvers    assignment, closed forms, winner determination against CP-SAT, linear
 qvcg       the quantised VCG auction, and the continuous optimum
 revenue    optimal auctions, and optimal mechanisms by linear programming
 papers     instances per second of the papers' markets and systems
+games      equilibria derived, checked and in numbers, against followers and leaders
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-TOPICS = ("searching", "proofs", "solvers", "qvcg", "revenue", "papers")
+TOPICS = ("searching", "proofs", "solvers", "qvcg", "revenue", "papers", "games")
 """Modules beside this one: measure(share) -> record, and tables(record) -> what to print."""
 
 

@@ -1,12 +1,15 @@
 """Small games that several tests use, and agreement of formulas up to simplification."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import sympy as sp
+from hypothesis import strategies as st
 
 from proofs import games
 from proofs.games import Decision, Equilibrium, Game, Parameter, Player
+from proofs.games.draws import bounds
 
 a, b, c, k, w = sp.symbols("a b c k w", positive=True)
 q1, q2, q3, p, x, y = sp.symbols("q1 q2 q3 p x y", real=True)
@@ -50,3 +53,24 @@ def decisions_at(found: Equilibrium, values: Mapping[Any, Any]) -> dict[Any, flo
 
 def same(one: Any, other: Any) -> bool:
     return bool(sp.simplify(sp.sympify(one) - sp.sympify(other)) == 0)
+
+
+def parameters(game: Game) -> st.SearchStrategy[dict[Any, Any]]:
+    """Hypothesis: values that meet the assumptions, short fractions that shrink towards few digits.
+
+    For games whose parameters are plain symbols; half-bounded intervals reach 100 from their end.
+    """
+
+    def value(parameter: Parameter) -> st.SearchStrategy[Any]:
+        low, high, integer = bounds(parameter)
+        low = low if low > float("-inf") else min(-100.0, high - 100)
+        high = high if high < float("inf") else low + 100
+        if integer:
+            return st.integers(int(low), int(high)).map(sp.Integer)
+        inside = st.fractions(Fraction(low), Fraction(high), max_denominator=1000)
+        return inside.filter(lambda v: low < v < high).map(
+            lambda v: sp.Rational(v.numerator, v.denominator)
+        )
+
+    values = st.fixed_dictionaries({p.symbol: value(p) for p in game.parameters})
+    return values.filter(lambda v: all(r.subs(v) == True for r in game.assumptions))  # noqa: E712

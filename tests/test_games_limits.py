@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from proofs.games.limits import Clock, TimeIsUp
+from proofs.limits import Clock, TimeIsUp
 
 
 def forever():

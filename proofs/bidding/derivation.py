@@ -5,14 +5,13 @@ See `equilibrium` for the mathematics. What SymPy does not find in time is None,
 
 from __future__ import annotations
 
-import ctypes
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from proofs.bidding.question import Problem
+from proofs.limits import TimeIsUp, forget, time_limit
 
 __all__ = ["BidStep", "Limit", "derived", "lowest_type", "solves"]
 
@@ -173,49 +172,26 @@ def _residual_is_zero(problem: Problem, claim: Any, start: Any | None) -> bool:
     return bool(sp.simplify(at - wanted) == 0)
 
 
-class _TimeIsUp(BaseException):
-    """No Exception, so that an `except Exception` inside SymPy does not swallow it."""
-
-
 @dataclass(eq=False)
 class Limit:
     """Calls a function for at most the seconds that are left; None where it takes longer or SymPy
-    raises. The call runs in a thread of its own, into which the end is thrown; `notes` say why
-    there was no answer."""
+    raises; `notes` say why there was no answer."""
 
     seconds: float
     notes: list[str] = field(default_factory=list)
 
     def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any | None:
-        from sympy.core.cache import clear_cache
-
-        answers: list[Any] = []
-        failures: list[str] = []
-
-        def run() -> None:
-            try:
-                answers.append(function(*arguments))
-            except Exception as error:
-                failures.append(f"SymPy raised {type(error).__name__}: {error}")
-            except _TimeIsUp:
-                failures.append("the seconds for SymPy were over")
-
-        if not self.seconds > 0:
-            self.notes.append("the seconds for SymPy were over")
-            return None
         started = time.monotonic()
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        thread.join(self.seconds)
-        if thread.is_alive():
-            while thread.is_alive():
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_TimeIsUp)
-                )
-                thread.join(0.2)
-            # SymPy notes what it is just asking itself as unknown.
-            clear_cache()
-            failures = failures or ["the seconds for SymPy were over"]
-        self.seconds -= time.monotonic() - started
-        self.notes += failures
-        return answers[0] if answers else None
+        try:
+            if not self.seconds > 0:
+                raise TimeIsUp
+            with time_limit(self.seconds):
+                return function(*arguments)
+        except TimeIsUp:
+            forget()
+            self.notes.append("the seconds for SymPy were over")
+        except Exception as error:
+            self.notes.append(f"SymPy raised {type(error).__name__}: {error}")
+        finally:
+            self.seconds -= time.monotonic() - started
+        return None

@@ -60,7 +60,7 @@ class Piecewise:
 
     def __call__(self, at: Arrays) -> Chosen:
         size = max(len(v) for v in at.values())
-        margins = np.stack([self._margin(number, at) for number in range(len(self.names))])
+        margins = np.stack([self.margin(number, at) for number in range(len(self.names))])
         holds = margins >= -_ROUNDING
         branch = np.where(holds.any(axis=0), np.argmax(margins, axis=0), -1)
         values = [self.decisions(number, at) for number in range(len(self.names))]
@@ -77,14 +77,16 @@ class Piecewise:
                 & (margins.max(axis=0) > _ROUNDING)
             )
             for symbol, value in decisions.items():
-                apart = np.abs(value - found[symbol]) > _AGREE * (1 + np.abs(value))
+                with np.errstate(invalid="ignore"):
+                    apart = np.abs(value - found[symbol]) > _AGREE * (1 + np.abs(value))
                 overlap = np.where(rival & apart.any(axis=(1, 2)), number, overlap)
         return Chosen(branch, found, overlap)
 
     def hint(self, at: Arrays) -> Mapping[sp.Basic, Array]:
         return self(at).decisions if self.names else {}
 
-    def _margin(self, number: int, at: Arrays) -> Array:
+    def margin(self, number: int, at: Arrays) -> Array:
+        """By how much the condition of a branch holds, (games,)."""
         size = max(len(v) for v in at.values())
         parts = [np.broadcast_to(c(at), size) for c in self._when[number]]
         return np.minimum.reduce(parts) if parts else np.full(size, np.inf)

@@ -26,6 +26,7 @@ from proofs.games.game import Family, Game
 from proofs.games.lowered import Lowered, LoweredGame, grouped, lowered, numbers, placed, symbols
 from proofs.games.numeric import Hint, respond
 from proofs.games.solution import Check, Equilibrium, Failure
+from proofs.games.steering import unreached
 
 _KEPT = 20
 
@@ -43,28 +44,55 @@ def check(
 
     tolerance: gains up to it, relative to 1 + |utility|, count as none. partial: the branches need
     not cover the assumptions; draws in none are then not checked (and not counted in `branches`).
+    Branches that no draw falls into are searched for (`proofs.games.steering`) and tried at up to
+    a dozen points more.
     Raises ValueError where no parameters meet the assumptions, or a decision has no formula.
     """
     points = draw(game, draws, seed=seed)
     record = _Record(tolerance)
+    _tried(game, solution, points, record, seed, partial)
+    more: list[dict[sp.Basic, Any]] = []
+    if not record.failures:
+        more = unreached(
+            game,
+            solution.branches,
+            record.branches,
+            lambda values, whole: lowered(game, _family_sizes(game, values), whole=whole),
+            draws=draws,
+            seed=seed,
+        )
+    if more:
+        _tried(game, solution, more, record, seed + 1, partial)
+    drawn = len(points) + len(more)
+    return Check(drawn, seed, record.gain, record.difference, dict(record.branches), _worst(record))
+
+
+def _tried(
+    game: Game,
+    solution: Equilibrium,
+    points: list[dict[sp.Basic, Any]],
+    record: _Record,
+    seed: int,
+    partial: bool,
+) -> None:
+    """Examine the solution at all points, those with families of the same sizes together."""
     rng = np.random.default_rng([seed, 1])
     for together in grouped(game, points):
         group = [points[k] for k in together]
         sizes = _family_sizes(game, group[0])
         try:
-            try:
-                _examine(game, lowered(game, sizes), solution, group, record, rng, partial)
-            except Unaligned:
-                whole = lowered(game, sizes, whole=False)
-                _examine(game, whole, solution, group, record, rng, partial)
+            # A wrong formula may well be infinite or no number, and is found out by its values.
+            with np.errstate(all="ignore"):
+                try:
+                    _examine(game, lowered(game, sizes), solution, group, record, rng, partial)
+                except Unaligned:
+                    whole = lowered(game, sizes, whole=False)
+                    _examine(game, whole, solution, group, record, rng, partial)
         except KeyError as error:
             raise ValueError(
                 f"game {game.name!r}: a formula uses {str(error.args[0]).split()[0]}, which is "
                 "neither a parameter nor decided earlier"
             ) from error
-    return Check(
-        len(points), seed, record.gain, record.difference, dict(record.branches), _worst(record)
-    )
 
 
 def _worst(record: _Record) -> tuple[Failure, ...]:

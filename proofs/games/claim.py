@@ -9,7 +9,7 @@ game as printed often solves the first order condition of one that differs by a 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,11 @@ from proofs.games.game import Family, Game, Player, expanded
 from proofs.games.lowered import LoweredGame, lowered, placed
 from proofs.games.numeric import best_reply, respond
 from proofs.games.solution import Branch, Equilibrium, Fact, Reply, Status
+from proofs.limits import Clock, TimeIsUp
 
 _ZERO = 1e-9
+_SIMPLIFYING = 5.0
+"""Seconds for showing that a derivative is 0; numbers decide where they are over."""
 _GROSS = ("the sign of the whole", "the whole inverted", "a root drawn of", "the power ")
 """Edits of a claim that are tried together with an edit of the utility."""
 
@@ -73,9 +76,10 @@ def check_claim(
     """Test formulas for decisions: in parameters, or for a follower in earlier decisions too.
 
     claimed: by decision (`x`, or `x[i]` of a family); some players or stages may be left out.
-    seconds: for the search of nearby edits. Families of symbolic size are tested with two members.
+    seconds: for SymPy and the search of nearby edits; what takes longer is left undecided, and says
+    so (the numerical tests are not cut off). Families of symbolic size are tested with two members.
     """
-    began = time.monotonic()
+    clock = Clock(seconds)
     claims = {sp.sympify(s): sp.sympify(e) for s, e in claimed.items()}
     small, claims = _written(game, claims)
     low = lowered(small)
@@ -89,16 +93,13 @@ def check_claim(
             if not own or (player.name.endswith(" 2") and _twin(small, player)):
                 continue
             case = _Case(small, low, stage, player, own, claims, points, seed)
-            found = case.facts()
+            found = case.facts(clock)
             facts += found
             _, stationary, *maximal = found
             if stationary.holds is not True or any(fact.holds is False for fact in maximal):
-                left = began + seconds - time.monotonic()
-                nearby += case.nearby(max(left, 0.0))
+                nearby += case.nearby(clock)
     facts.append(_equilibrium(small, claims, draws, seed))
-    return ClaimReport(
-        game, dict(claimed), tuple(facts), tuple(nearby), len(points), time.monotonic() - began
-    )
+    return ClaimReport(game, dict(claimed), tuple(facts), tuple(nearby), len(points), clock.spent)
 
 
 def _twin(game: Game, player: Player) -> bool:
@@ -169,9 +170,9 @@ class _Case:
             self.where.append(here)
         self.values = [{s: _number(e, here) for s, e in self.own.items()} for here in self.where]
 
-    def facts(self) -> list[Fact]:
+    def facts(self, clock: Clock) -> list[Fact]:
         feasible = self._feasible()
-        stationary = self._stationary()
+        stationary = self._stationary(clock)
         near, best = self._maximum()
         return [feasible, stationary, near, best]
 
@@ -219,7 +220,7 @@ class _Case:
             value = value.subs({s: e for s, e in later.items() if e is not None})
         return value
 
-    def _stationary(self) -> Fact:
+    def _stationary(self, clock: Clock) -> Fact:
         statement = self._say("is a stationary point")
         utility = self.utility()
         if utility is None:
@@ -228,7 +229,7 @@ class _Case:
         for symbol in self.own:
             slope = sp.diff(utility, symbol)
             inside = slope.subs(self.own)
-            if _vanishes(inside):
+            if _within(clock, _SIMPLIFYING, _vanishes, inside):
                 continue
             proved = False
             for here, own in zip(self.where, self.values, strict=True):
@@ -299,20 +300,26 @@ class _Case:
         how = f"{choice or 'a small change'} gains {gain[k]:.3g} relative to 1 + |utility|"
         return Fact(statement, False, how, self.where[k])
 
-    def nearby(self, seconds: float) -> list[Nearby]:
+    def nearby(self, clock: Clock) -> list[Nearby]:
         """Edits of one decision's claim, of the utility, and of both, smallest first."""
-        found: list[Nearby] = []
-        end = time.monotonic() + seconds
+        end = time.monotonic() + clock.left
+        nearest: list[Nearby] = []
         for symbol, expression in self.own.items():
-            found += self._nearby(symbol, expression, end)
-        return found
+            found: list[Nearby] = []
+            # What was found before the time is over is kept.
+            _within(clock, clock.seconds, self._nearby, symbol, expression, end, found)
+            if any(n.maximum for n in found):
+                found = [n for n in found if n.maximum]
+            nearest += sorted(
+                found, key=lambda n: (not n.maximum, n.words.count(";"), len(n.words))
+            )[:6]
+        return nearest
 
-    def _nearby(self, symbol: sp.Basic, claim: sp.Expr, end: float) -> list[Nearby]:
+    def _nearby(self, symbol: sp.Basic, claim: sp.Expr, end: float, found: list[Nearby]) -> None:
         names = sorted(
             {s for s in claim.free_symbols if isinstance(s, sp.Symbol)}, key=lambda s: str(s)
         )
         probe = list(range(min(8, len(self.where))))
-        found: list[Nearby] = []
         best = self.best.get(symbol)
         single = list(edits(claim, names))
         best = self.best.get(symbol)
@@ -336,7 +343,7 @@ class _Case:
                 for two in edits(one.result, names)
             )
             if found:
-                return found
+                return
         utility = self.player.utility
         alone = [Edit("", claim)]
         changes: list[tuple[Edit, sp.Expr]] = []
@@ -359,9 +366,6 @@ class _Case:
                 break
         if not found:
             right(twice(claim, names))
-        if any(n.maximum for n in found):
-            found = [n for n in found if n.maximum]
-        return sorted(found, key=lambda n: (not n.maximum, n.words.count(";"), len(n.words)))[:6]
 
     def _slopes(self, symbol: sp.Basic, utility: sp.Expr) -> Iterator[tuple[Edit, sp.Expr]]:
         """Edited utilities with their slopes in the decision, later claims put in."""
@@ -449,6 +453,14 @@ def _equilibrium(game: Game, claims: Mapping[sp.Basic, sp.Expr], draws: int, see
     worst = found.failures[0]
     how = f"{worst.player}: {worst.reason}, gain {worst.gain:.3g} relative to 1 + |utility|"
     return Fact(statement, False, how, worst.parameters)
+
+
+def _within(clock: Clock, seconds: float, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What the function returns, None where the time of the call or the clock is over."""
+    try:
+        return clock.limited(function, *arguments, seconds=seconds)
+    except TimeIsUp:
+        return None
 
 
 def _vanishes(expression: sp.Expr) -> bool:

@@ -23,8 +23,8 @@ from proofs.games.domains import Domain
 from proofs.games.equations import Solution, solved
 from proofs.games.factors import NONNEGATIVE, POSITIVE
 from proofs.games.forms import factored, neat
-from proofs.games.limits import Clock
 from proofs.games.signs import empty, proved, signs
+from proofs.limits import Clock
 
 MOST_ACTIVE_SETS = 256
 

@@ -23,13 +23,13 @@ from proofs.games.corners import NoClosedForm
 from proofs.games.forms import neat
 from proofs.games.game import Decision, Game
 from proofs.games.inner import Inner, decided, inner
-from proofs.games.limits import Clock, TimeIsUp, time_limit
 from proofs.games.signs import empty
-from proofs.games.solution import Branch, Equilibrium, Fact, Status
+from proofs.games.solution import Branch, Check, Equilibrium, Fact, Status
 from proofs.games.stages import Indifferent, Trail, branch, stage_reply
 from proofs.games.sums import put
 from proofs.games.unbounded import NoEquilibrium
 from proofs.games.views import Regime
+from proofs.limits import Clock, TimeIsUp, time_limit
 
 # What SymPy raises on formulas beyond its methods.
 _SYMPY_FAILS = (
@@ -105,12 +105,29 @@ def _checked(found: Equilibrium, partial: bool, *, draws: int, seed: int) -> Equ
     if not reached:
         reason = "no draw of the parameters fell into a branch, so that none could be checked"
         return replace(found, status=Status.NUMERICAL, branches=(), check=verdict, reason=reason)
+    names = [branch.name for branch in found.branches if branch not in reached]
     missed = tuple(
-        Fact(f"the branch {branch.name!r} is right", None, "no draw of the check fell into it")
-        for branch in found.branches
-        if branch not in reached
+        Fact(f"the branch {name!r} is right", None, "reached by no draw and not checked")
+        for name in names
     )
-    return replace(found, status=Status.CHECKED, check=verdict, facts=(*found.facts, *missed))
+    reason = found.reason or _limits(names, verdict, partial=partial)
+    facts = (*found.facts, *missed)
+    return replace(found, status=Status.CHECKED, check=verdict, facts=facts, reason=reason)
+
+
+def _limits(missed: Sequence[str], verdict: Check, *, partial: bool) -> str:
+    """In what the answer falls short of one for all parameters, checked everywhere; else ""."""
+    parts = []
+    if partial:
+        told = sum(n for name, n in verdict.branches.items() if not name.startswith("reply of "))
+        parts.append(
+            "the formulas hold under the conditions of their branches and not for all parameters "
+            f"that the assumptions allow ({told} of {verdict.draws} draws); elsewhere "
+            "numerical_equilibrium finds numbers"
+        )
+    for name in missed:
+        parts.append(f"the branch {name!r} was reached by no draw and not checked")
+    return "; ".join(parts)
 
 
 def _backwards(at: Inner, trail: Trail, clock: Clock) -> list[Regime]:

@@ -51,6 +51,38 @@ def draw(game: Game, draws: int, *, seed: int = 0) -> list[dict[sp.Basic, Any]]:
     return met[:draws]
 
 
+def nudged(
+    game: Game, values: Mapping[sp.Basic, Any], count: int, rng: np.random.Generator
+) -> list[dict[sp.Basic, Any]]:
+    """Up to `count` draws near another that meet the assumptions; family sizes stay."""
+    declared = {p.symbol: bounds(p) for p in game.parameters}
+    _, fixed = _solved(game)
+    batch = []
+    for _ in range(count):
+        size = 10.0 ** rng.uniform(-2, 0.5)
+        one = rng.random() < 0.5
+        pick = rng.integers(len(values))
+        moved = dict(values)
+        for number, (symbol, value) in enumerate(values.items()):
+            low, high, integer = interval = declared[
+                symbol.base if isinstance(symbol, sp.Indexed) else symbol
+            ]
+            if integer or (one and number != pick):
+                continue
+            # The distance from an end of the interval, or from 0, changes by a factor.
+            ends = [end for end in (low, high) if np.isfinite(end)]
+            end = float(rng.choice(ends)) if ends else 0.0
+            new = end + (float(value) - end) * 10.0 ** (size * rng.standard_normal())
+            if not ends:
+                new += size * rng.standard_normal()
+            if low < new < high:
+                moved[symbol] = _short(new, interval)
+        for symbol, expression in fixed.items():
+            moved[symbol] = sp.nsimplify(expression.subs(moved), rational=True)
+        batch.append(moved)
+    return [found for found in _plausible(game, batch) if _meets(game, found)]
+
+
 def bounds(parameter: Parameter) -> tuple[float, float, bool]:
     """The interval of a parameter and whether it is an integer, what its symbol says included."""
     symbol = parameter.symbol

@@ -17,8 +17,8 @@ from sympy.solvers.solveset import NonlinearError
 from proofs.games.domains import Domain
 from proofs.games.factors import NEGATIVE, NONNEGATIVE
 from proofs.games.forms import neat
-from proofs.games.limits import Clock
 from proofs.games.signs import signs
+from proofs.limits import Clock
 
 
 @dataclass(frozen=True)

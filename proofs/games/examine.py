@@ -11,7 +11,7 @@ import sympy as sp
 
 from proofs.games.formulas import Array, Arrays
 from proofs.games.game import Family, Game
-from proofs.games.lowered import Lowered, LoweredGame
+from proofs.games.lowered import FEASIBLE, Lowered, LoweredGame
 from proofs.games.numeric import Hint, best_reply
 from proofs.games.solution import Branch
 
@@ -19,6 +19,8 @@ _DECISIONS = 1e-5
 """Relative difference from the searched optimum that a decision may have."""
 _FLAT = (1e-13, 3e-11)
 """Gains below this part of the utility are rounding: of the last movers, and of others."""
+_ROUNDINGS = 100
+"""Roundings of the utility (`proofs.games.rounding`) that two values may differ by."""
 _INSIDE = 1e-9
 
 
@@ -87,9 +89,11 @@ def examined(
             apart = np.maximum(apart, np.abs(x - y) / np.maximum(np.maximum(abs(x), abs(y)), 1e-6))
         flat = _FLAT[0] if stage == len(low.stages) - 1 else _FLAT[1]
         rise = best.value - np.where(feasible, np.maximum(best.before, value), best.before)
-        level = flat * np.abs(best.value)
+        # What meets in the utility, and not its value, says how large rounding is.
+        terms = np.maximum(mover.rounding(at), mover.rounding({**at, **best.at}))[..., 0]
+        level = flat * np.abs(best.value) + _ROUNDINGS * terms
         if stage == len(low.stages) - 1:
-            level = level + 10 * _rounding(mover, at)
+            level = level + _scatter(mover, at)
         apart = np.where(rise > level, apart, 0.0)
         apart = np.where(np.isnan(apart), np.inf, apart)
     kinds = [
@@ -110,15 +114,24 @@ def examined(
     return Trouble(gain.max(axis=1), apart.max(axis=1), reason, worst, best.at, value[lines, worst])
 
 
-def _rounding(mover: Lowered, at: Arrays) -> Array:
-    """How far values scatter, (games, members), where decisions change in the tenth digit."""
+def _scatter(mover: Lowered, at: Arrays) -> Array:
+    """What values differ by and should not, (games, members).
+
+    They scatter about a line where a decision changes in the tenth digit; and on a constraint a
+    deviation may leave it by rounding, which is worth so much of x ∂U/∂x.
+    """
+    steps = np.arange(-4.0, 5.0)
     found: Any = 0.0
     for choice in mover.choices:
         if not choice.integer:
-            near = at[choice.symbol] * (1 + 1e-10 * np.arange(-4, 5))
+            near = at[choice.symbol] * (1 + 1e-10 * steps)
             own = {c.symbol: at[c.symbol] for c in mover.choices} | {choice.symbol: near}
             values = mover.utility(at, own)
-            found = found + np.nan_to_num(np.ptp(values, axis=2))
+            values = np.nan_to_num(values - values.mean(axis=2, keepdims=True))
+            slope = (values * steps).sum(axis=2, keepdims=True) / (steps**2).sum()
+            found = found + 10 * np.ptp(values - slope * steps, axis=2)
+            if mover.constraints:
+                found = found + 10 * FEASIBLE * np.abs(slope[..., 0]) * 1e10
     return np.asarray(found)
 
 

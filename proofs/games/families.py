@@ -29,9 +29,9 @@ from proofs.games.domains import Domain, Range
 from proofs.games.equations import solved
 from proofs.games.factors import NEGATIVE, NONNEGATIVE, NONPOSITIVE, POSITIVE
 from proofs.games.forms import neat
-from proofs.games.limits import Clock
 from proofs.games.signs import proved, signs
 from proofs.games.sums import member, summed, term
+from proofs.limits import Clock
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import sympy as sp
 
 from proofs.games.formulas import Array, Arrays, Formula, Slack, Unaligned, arrays, slack
 from proofs.games.game import Family, Game, Mover, expanded
+from proofs.games.rounding import Rounding
 
-FEASIBLE = 1e-12
+FEASIBLE = 1e-13
 """By how much of its size a constraint may fail in a deviation: rounding and no more."""
 
 
@@ -32,11 +33,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Lowered:
-    """One mover. size: how many members, an expression in parameters (1 for a player)."""
+    """One mover. size: how many members, an expression in parameters (1 for a player).
+
+    rounding: how far the floats of `utility` may be from the formula's values.
+    """
 
     mover: Mover
     size: sp.Expr
     utility: Formula
+    rounding: Rounding
     choices: tuple[Choice, ...]
     constraints: tuple[Slack, ...]
 
@@ -106,6 +111,7 @@ def _lowered(mover: Mover) -> Lowered:
         mover,
         mover.size if isinstance(mover, Family) else sp.Integer(1),
         Formula(mover.utility, index),
+        Rounding(mover.utility, index),
         tuple(
             Choice(
                 d.symbol.base

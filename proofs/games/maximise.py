@@ -24,6 +24,8 @@ _DECADES = np.concatenate([[0.0], np.logspace(-6, 8, 43)])
 _TINY = 1e-6
 _FINE = 20
 _FAR = np.array([1e10, 1e13])
+_CONFIRMED = 1e-6
+"""Part of a guess by which Newton's step may differ from it: that far, the guess is confirmed."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,16 @@ def maximise(
     integer: bool = False,
     grid: int = 33,
     peaks: int = 2,
+    noise: Array | float = 0.0,
+    guess: bool = False,
 ) -> Maximum:
     """The best x between low and high, at least as good as `start`; all are (games, members).
 
     grid: points across a bounded range; below 20, infinite ranges get one point a decade and not
-    three. peaks: how many peaks of the grid are zoomed into. A value that is not a number counts
-    as -infinity (infeasible).
+    three. peaks: how many peaks of the grid are zoomed into. noise: the rounding of a value; the
+    start is kept if nothing beats it by more. guess: the start may be exact, and is kept if
+    Newton's step from it is less than 1e-6 of it: steps have errors, which add up where replies to
+    replies are searched. A value that is not a number counts as -infinity (infeasible).
     """
 
     def evaluate(x: Array, chosen: Any = slice(None)) -> Array:
@@ -69,11 +75,14 @@ def maximise(
     points, values = np.take_along_axis(points, order, 2), np.take_along_axis(values, order, 2)
     pick = np.argmax(values, axis=2)[..., None]
     x, best = np.take_along_axis(points, pick, 2)[..., 0], values.max(axis=2)
-    started = np.isclose(x, start, rtol=1e-12, atol=0)
+    started = np.isclose(x, start, rtol=1e-12, atol=0) | (before >= best - noise)
     # Where the start is as good as any point of the grid, Newton's steps may settle it at once.
     x = np.where(started, start, x)
-    x, best, settled = _newton(evaluate, x, best, low, high, slice(None))
-    rest = ~np.all(settled & started, axis=1)
+    best = np.where(started, before, best)
+    near = _CONFIRMED * started if guess else 0.0 * started
+    x, best, settled = _newton(evaluate, x, best, low, high, slice(None), noise, near)
+    done = settled & started
+    rest = ~done.all(axis=1)
     # A few rounds of zooming lead Newton's steps to a smooth top; a kink takes all of them.
     for rounds in (6, 14):
         if not rest.any():
@@ -81,7 +90,7 @@ def maximise(
         some = np.flatnonzero(rest)
         better, value = _zoomed(evaluate, points[some], values[some], peaks, rounds, some)
         better, value, settled = _newton(evaluate, better, value, low[some], high[some], some)
-        gain = value >= best[some]
+        gain = (value >= best[some]) & ~done[some]
         x[some] = np.where(gain, better, x[some])
         best[some] = np.where(gain, value, best[some])
         rest[some] = ~settled.all(axis=1)
@@ -203,17 +212,26 @@ def _neighbours(points: Array, peak: Array, apart: Any = 0.0) -> tuple[Array, Ar
 
 
 def _newton(
-    evaluate: Callable[..., Array], x: Array, best: Array, low: Array, high: Array, some: Any
+    evaluate: Callable[..., Array],
+    x: Array,
+    best: Array,
+    low: Array,
+    high: Array,
+    some: Any,
+    noise: Array | float = 0.0,
+    near: Array | float = 0.0,
 ) -> tuple[Array, Array, Array]:
     """Steps to where differences of fourth order vanish, kept where they lose nothing.
 
     Also says where x is settled: the last step was below 1e-7 of it, or x is at an end of its
-    range and the function falls from there.
+    range and the function falls from there. near: a first step that is a smaller part of x than
+    this is not taken, and x is settled.
     """
     x, best = x.copy(), best.copy()
     settled = np.zeros(x.shape, dtype=bool)
+    confirmed = np.zeros(x.shape, dtype=bool)
     with np.errstate(all="ignore"):
-        for _ in range(3):
+        for attempt in range(3):
             h = 1e-3 * np.maximum(np.abs(x), _TINY)
             room = np.minimum(x - low, high - x) / 2
             edge = room <= 1e-7 * h
@@ -237,7 +255,10 @@ def _newton(
             loss = 1e-14 * (np.abs(best) + np.abs(f).max(axis=2)) + 5e-7 * np.abs(bend) * h * h
             kept = smooth & (value >= best - loss)
             small = np.abs(step) <= 1e-7 * np.maximum(np.abs(x), _TINY)
-            settled = (kept & small) | (edge & (f.max(axis=2) <= best))
+            settled = (kept & small) | (edge & (f.max(axis=2) <= best + noise))
+            if attempt == 0:
+                confirmed = smooth & (np.abs(step) <= near * np.maximum(np.abs(x), _TINY))
+            kept, settled = kept & ~confirmed, settled | confirmed
             x, best = np.where(kept, new, x), np.where(kept, value, best)
             if settled.all():
                 break

@@ -6,7 +6,9 @@ iterated to a fixed point of their best replies, accelerated (Anderson 1965); wh
 others is searched over what the others, solved anew at every candidate, reply.
 
 A first guess of the later replies (`hints`) may come from anywhere: it is where the search begins,
-and it stays only where no search finds anything better.
+and it stays only where no search finds anything better. What the search confirms to six digits it
+takes as it is: found anew at every candidate it would have errors, which whoever moves first would
+see a thousandfold.
 """
 
 from __future__ import annotations
@@ -53,15 +55,18 @@ def best_reply(
     hints: Sequence[Hint | None] = (),
     *,
     grid: int = 33,
+    guess: bool = False,
 ) -> Best:
     """The mover's best decisions where all others of the stage keep to `at`, and later ones reply.
 
-    Starts from the mover's own decisions in `at` and is never worse than they are.
+    Starts from the mover's own decisions in `at` and is never worse than they are, rounding aside.
+    guess: they may be exact, and are kept where the search confirms them to six digits.
     """
+    last = stage == len(game.stages) - 1
 
     def value(own: Mapping[sp.Basic, Array], chosen: Any) -> Array:
         here = rows(at, chosen)
-        if stage == len(game.stages) - 1:
+        if last:
             return mover.payoff(here, own)
         return _ahead(game, stage, mover, here, own, hints)
 
@@ -69,8 +74,9 @@ def best_reply(
         (choice,) = mover.choices
         low, high = mover.bounds(choice, at)
         count = low.shape[1]
-        if count > 1 and stage == len(game.stages) - 1 and _alike(mover, at, low, high):
+        if count > 1 and last and _alike(mover, at, low, high):
             low, high = low[:, :1], high[:, :1]
+        noise = _noise(mover, at)[:, : low.shape[1]] if last else 0.0
         found = maximise(
             lambda x, chosen: value({choice.symbol: x}, chosen),
             low,
@@ -79,13 +85,21 @@ def best_reply(
             integer=choice.integer,
             grid=grid,
             peaks=2 if grid > _NESTED else 1,
+            noise=noise,
+            guess=guess,
         )
         x, value_, before, unbounded = (
             np.repeat(part, count // low.shape[1], axis=1)
             for part in (found.at, found.value, found.before, found.unbounded)
         )
         return Best({choice.symbol: x[..., None]}, value_, before, unbounded)
-    return _along_lines(mover, at, value, grid)
+    return _along_lines(mover, at, value, grid, guess=guess)
+
+
+def _noise(mover: Lowered, at: Arrays) -> Array:
+    """The rounding of the mover's utility, (games, members); four times, as values are compared."""
+    shape = at[mover.choices[0].symbol].shape
+    return np.asarray(np.broadcast_to(4 * mover.rounding(at), shape)[..., 0])
 
 
 def _alike(mover: Lowered, at: Arrays, low: Array, high: Array) -> bool:
@@ -144,19 +158,20 @@ def respond(
     if stage == len(game.stages):
         return at, np.ones(size, dtype=bool)
     movers = game.stages[stage]
-    _guess(game, stage, at, hints)
+    hinted = _guess(game, stage, at, hints)
     if len(movers) == 1 and at[movers[0].choices[0].symbol].shape[1] == 1:
-        at.update(best_reply(game, stage, movers[0], at, hints, grid=grid).at)
+        at.update(best_reply(game, stage, movers[0], at, hints, grid=grid, guess=hinted).at)
         return _finished(game, stage, at, hints, np.ones(size, dtype=bool), grid)
     settled = np.zeros(size, dtype=bool)
     active = np.arange(size)
     history: list[tuple[Array, Array]] = []
     here = dict(at)
-    for _ in range(_ITERATIONS):
+    for attempt in range(_ITERATIONS):
         before = _vector(game, stage, here)
         low, high, whole = _box(game, stage, here)
         for mover in movers:
-            here.update(best_reply(game, stage, mover, here, hints, grid=grid).at)
+            guess = hinted and attempt == 0
+            here.update(best_reply(game, stage, mover, here, hints, grid=grid, guess=guess).at)
         after = _vector(game, stage, here)
         moved = np.abs(after - before) / np.maximum(np.abs(after), 1e-6)
         done = moved.max(axis=1) <= _SAME
@@ -188,8 +203,11 @@ def respond(
 
 def _guess(
     game: LoweredGame, stage: int, at: dict[sp.Basic, Array], hints: Sequence[Hint | None]
-) -> None:
-    """Put the hint into `at` (fresh arrays), where it is a number, and keep within bounds."""
+) -> bool:
+    """Put the hint into `at` (fresh arrays), where it is a number, and keep within bounds.
+
+    Says whether there is one.
+    """
     hint = hints[stage] if stage < len(hints) else None
     given = hint(at) if hint is not None else {}
     for mover in game.stages[stage]:
@@ -200,6 +218,7 @@ def _guess(
                 x = np.where(np.isfinite(new), new, x)
             low, high = mover.bounds(choice, at)
             at[choice.symbol] = np.clip(x, low[..., None], high[..., None])
+    return bool(given)
 
 
 def _finished(
@@ -263,6 +282,8 @@ def _along_lines(
     at: Arrays,
     value: Callable[[Mapping[sp.Basic, Array], Any], Array],
     grid: int,
+    *,
+    guess: bool = False,
 ) -> Best:
     """Several decisions: each in turn, pairs along constraints, and along the way gone so far."""
     symbols = [c.symbol for c in mover.choices]
@@ -304,7 +325,14 @@ def _along_lines(
             return at_point(points, chosen)
 
         found = maximise(
-            on_line, first + shift, last + shift, shift, integer=whole, grid=grid, peaks=1
+            on_line,
+            first + shift,
+            last + shift,
+            shift,
+            integer=whole,
+            grid=grid,
+            peaks=1,
+            guess=guess,
         )
         better = found.value >= best
         unbounded |= found.unbounded

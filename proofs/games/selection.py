@@ -29,9 +29,9 @@ from proofs.games.domains import Domain
 from proofs.games.equations import solved
 from proofs.games.factors import NEGATIVE, NONNEGATIVE, POSITIVE
 from proofs.games.forms import neat
-from proofs.games.limits import Clock
 from proofs.games.signs import empty, proved, signs
 from proofs.games.solution import Fact
+from proofs.limits import Clock
 
 
 @dataclass(frozen=True)

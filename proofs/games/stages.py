@@ -29,13 +29,13 @@ from proofs.games.families import Members, covering, differ, family_reply, stays
 from proofs.games.game import Family, Mover, Player
 from proofs.games.inner import Inner, decided
 from proofs.games.integers import integer_regimes
-from proofs.games.limits import Clock
 from proofs.games.second_order import concave
 from proofs.games.selection import Piece, concave_in_all, selected
 from proofs.games.solution import Branch, Fact, Reply, Step
 from proofs.games.unbounded import NoEquilibrium, ends
 from proofs.games.uniqueness import unique, unique_in_family
 from proofs.games.views import Regime, View, put_all, view, with_rests
+from proofs.limits import Clock
 
 
 @dataclass

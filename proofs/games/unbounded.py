@@ -12,8 +12,8 @@ import sympy as sp
 from proofs.games.corners import Problem
 from proofs.games.domains import Domain
 from proofs.games.factors import NONNEGATIVE, POSITIVE
-from proofs.games.limits import Clock
 from proofs.games.signs import signs
+from proofs.limits import Clock
 
 
 class NoEquilibrium(Exception):

@@ -24,14 +24,19 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from sympy.core.cache import clear_cache
-
 T = TypeVar("T")
 _AGAIN = 0.1
 
 
 class TimeIsUp(BaseException):
     """The time for a call has passed."""
+
+
+def forget() -> None:
+    """Clear SymPy's cache, after an interruption."""
+    from sympy.core.cache import clear_cache
+
+    clear_cache()
 
 
 class Clock:
@@ -64,7 +69,7 @@ class Clock:
             with time_limit(min(seconds, self.left)):
                 return function(*arguments, **options)
         except TimeIsUp:
-            clear_cache()
+            forget()
             return None
 
 
