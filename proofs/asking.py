@@ -146,13 +146,15 @@ def _left(process: _Process, kept: bool) -> int | None:
 
 def _end_all() -> None:
     with _lock:
-        ended = list(_living)
+        idle, busy = list(_idle), [process for process in _living if process not in _idle]
         _living.clear()
         _idle.clear()
-    for process in ended:
-        # Another thread may still read from it; the pipes close with this process.
+    for process in busy:
+        # Another thread reads from it, sees its end and closes the pipes.
         process.popen.kill()
         process.popen.wait()
+    for process in idle:
+        process.end()
 
 
 def _forked() -> None:
