@@ -9,6 +9,7 @@ import pytest
 import mechkit as mk
 from mechkit.prove.grounds import shaken, tied
 from mechkit.spaces import box, contains
+from tests.rules import second_price
 
 FALLING = (3, 4, 2)
 """Agents, units and demand: at these, points pulled inside the constraints made ties in floats
@@ -82,6 +83,19 @@ def test_another_rule_in_a_batch_or_on_floats_is_seen_within_constraints(payment
     found = shaken(altered(payments))
     assert found is not None
     assert why in found
+
+
+def test_the_verdict_says_why_such_a_rule_is_not_proved():
+    honest = second_price(2)
+
+    def outcome(reports):
+        allocation = honest.allocate(reports)
+        return allocation, on_floats(reports[..., None], honest.pay(reports, allocation))
+
+    rule = mk.Mechanism.from_outcome(honest.setting, outcome)
+    verdict = mk.verify(rule, "ic", evaluations=500, prove=True)["ic"]
+    assert verdict.status is mk.Status.UNREFUTED
+    assert verdict.reason.startswith("not proved: the rule does something else on floats")
 
 
 SPACES = {
