@@ -100,8 +100,9 @@ def settled(
         return Verdict(name, Status.PROVED, certificate=certificate, effort=effort)
     if unproved is None:
         return estimated
-    notes = (*effort.notes, f"not proved: {unproved}")
-    return replace(estimated, effort=replace(effort, notes=notes))
+    why = f"not proved: {unproved}"
+    effort = replace(effort, notes=(*effort.notes, why))
+    return replace(estimated, effort=effort, reason=estimated.reason or why)
 
 
 def _case(setting: Setting, agent: int, own: float, lie: float) -> Case:

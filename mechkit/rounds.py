@@ -422,7 +422,9 @@ class Run:
             )
         if (certificate := self.certificates.get(prop.name)) is not None:
             return Verdict(prop.name, Status.PROVED, certificate=certificate, effort=effort)
-        return Verdict(prop.name, Status.UNREFUTED, effort=effort)
+        why = self.unproved.get(prop.name)
+        reason = "" if why is None else f"not proved: {why}"
+        return Verdict(prop.name, Status.UNREFUTED, effort=effort, reason=reason)
 
     def effort(self, prop: Property, total: search.Found | None, seconds: float) -> Effort:
         if total is None or not total.tallies:

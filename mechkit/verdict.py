@@ -103,7 +103,8 @@ class Effort:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer for one property."""
+    """The answer for one property. reason: why nothing can be said, why the property does not
+    apply, or why what was not refuted was not proved either, where a proof was tried."""
 
     property: str
     status: Status

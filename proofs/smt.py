@@ -3,22 +3,24 @@
 `smtlib` writes the question as text, and z3 and cvc5 read the same text. "Proved" means that one of
 them found the negation unsatisfiable and the other did not find it satisfiable; if they contradict
 each other, that is an error and no verdict. "Refuted" rests on no solver: the model is put into the
-terms, in rationals, and counts only if the assumptions hold there and a claim fails.
+terms, in rationals, and counts only if the assumptions hold there and a claim fails. The solvers
+work in a process of their own (`asking`), so that a time limit holds whatever they do.
 
 Sources: de Moura & Bjørner, *Z3* (2008); Barbosa et al., *cvc5* (2022).
 """
 
 from __future__ import annotations
 
-import re
-import threading
+import importlib.util
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
+from proofs.answering import logic
 from proofs.arrays import Array
+from proofs.asking import answered
 from proofs.evaluation import Evaluator
 from proofs.smtlib import assumed, gathered, smtlib
 from proofs.symbolic import Symbolic
@@ -26,9 +28,6 @@ from proofs.symbolic import Symbolic
 __all__ = ["Answer", "Decision", "SolversDisagree", "ask", "decide"]
 
 Solver = Literal["z3", "cvc5"]
-_MEGABYTES = 4096
-# Decimal places to which an algebraic number of a model is approximated.
-_PLACES = 30
 
 
 class SolversDisagree(RuntimeError):
@@ -41,7 +40,7 @@ class Answer:
 
     status: "unsat", "sat" or "unknown". model: for "sat", the value of every unknown, else None;
     exact: whether the model has no rounded (algebraic) numbers. reason: why it is unknown. tool:
-    name and version. seconds: how long it took.
+    name and version, the name alone where its process had to be ended. seconds: how long it took.
     """
 
     status: Literal["unsat", "sat", "unknown"]
@@ -76,7 +75,7 @@ def ask(text: str, *, solver: Solver = "z3", seconds: float = 10) -> Answer:
     Args:
         text: declarations and assertions, as `smtlib` writes them.
         solver: "z3" or "cvc5".
-        seconds: the time limit.
+        seconds: the time limit. A solver that overruns it is ended two seconds later.
 
     Raises:
         ImportError: the solver is not installed.
@@ -94,124 +93,29 @@ def ask(text: str, *, solver: Solver = "z3", seconds: float = 10) -> Answer:
 Said = tuple[str, "dict[str, Fraction | bool] | None", bool, str, str]
 
 
-def _missing(module: str, error: ImportError) -> ImportError:
-    return ImportError(
-        f"{module} is needed for proofs and is not installed; "
-        "install it: pip install 'mechkit-econ[prove]'",
-        name=error.name,
-    )
+def _asker(solver: str, module: str, package: str) -> Callable[[str, float], Said]:
+    def ask(text: str, seconds: float) -> Said:
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(
+                f"{package} is needed for proofs and is not installed; "
+                "install it: pip install 'mechkit-econ[prove]'",
+                name=module,
+            )
+        said = answered(solver, text, seconds)
+        tool, reason, model = said["tool"], said["reason"], said["model"]
+        if said["status"] == "refused":
+            raise ValueError(f"{tool} cannot read the text as SMT-LIB: {reason}")
+        if model is not None:
+            model = {k: v if isinstance(v, bool) else Fraction(v) for k, v in model.items()}
+        return said["status"], model, said["exact"], reason, tool
+
+    return ask
 
 
-def _ask_z3(text: str, seconds: float) -> Said:
-    try:
-        import z3
-    except ImportError as error:
-        raise _missing("z3-solver", error) from error
-    tool = f"z3 {z3.get_version_string()}"
-    context = z3.Context()
-    solver = z3.SolverFor(_logic(text), ctx=context)
-    solver.set("timeout", max(1, int(seconds * 1000)))
-    solver.set("max_memory", _MEGABYTES)
-    # The time limit does not bind while z3 reads and simplifies, an interrupt does.
-    watchdog = threading.Timer(seconds * 1.5 + 1, context.interrupt)
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        solver.from_string(text)
-        said = solver.check()
-    except z3.Z3Exception as error:
-        return _refused(error, tool)
-    finally:
-        watchdog.cancel()
-    if said == z3.unsat:
-        return "unsat", None, True, "", tool
-    if said == z3.unknown:
-        return "unknown", None, True, f"z3: {_reason(solver.reason_unknown())}", tool
-    found, exact = solver.model(), True
-    model: dict[str, Fraction | bool] = {}
-    for name, boolean in _declared(text):
-        sort = z3.BoolSort(context) if boolean else z3.RealSort(context)
-        value = found.eval(z3.Const(name, sort), model_completion=True)
-        if boolean:
-            model[name] = z3.is_true(value)
-            continue
-        if z3.is_algebraic_value(value):
-            exact, value = False, value.approx(_PLACES)
-        model[name] = value.as_fraction()
-    return "sat", model, exact, "", tool
-
-
-def _ask_cvc5(text: str, seconds: float) -> Said:
-    try:
-        import cvc5
-    except ImportError as error:
-        raise _missing("cvc5", error) from error
-    tool = f"cvc5 {cvc5.__version__}"
-    manager = cvc5.TermManager()
-    solver = cvc5.Solver(manager)
-    for option, value in {
-        "produce-models": "true",
-        "tlimit-per": str(max(1, int(seconds * 1000))),
-    }.items():
-        solver.setOption(option, value)
-    symbols = cvc5.SymbolManager(manager)
-    said: Any = None
-    try:
-        parser = cvc5.InputParser(solver, symbols)
-        parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text, "question")
-        while not (command := parser.nextCommand()).isNull():
-            if command.getCommandName() == "check-sat":
-                said = solver.checkSat()
-            else:
-                command.invoke(solver, symbols)
-    except RuntimeError as error:
-        return _refused(error, tool)
-    if said is None or said.isUnknown():
-        why = "" if said is None else str(said.getUnknownExplanation())
-        return "unknown", None, True, f"cvc5: {_reason(why)}", tool
-    if said.isUnsat():
-        return "unsat", None, True, "", tool
-    exact = True
-    model: dict[str, Fraction | bool] = {}
-    terms = {str(term): term for term in symbols.getDeclaredTerms()}
-    for name, boolean in _declared(text):
-        value = solver.getValue(terms[name])
-        if boolean:
-            model[name] = value.getBooleanValue()
-        elif value.isRealValue():
-            model[name] = Fraction(value.getRealValue())
-        else:
-            exact = False
-            model[name] = Fraction(value.getRealAlgebraicNumberLowerBound().getRealValue())
-    return "sat", model, exact, "", tool
-
-
-_SOLVERS: dict[str, Callable[[str, float], Said]] = {"z3": _ask_z3, "cvc5": _ask_cvc5}
-
-
-def _refused(error: Exception, tool: str) -> Said:
-    message = str(error)
-    if "memory" in message or "cancel" in message or "interrupt" in message:
-        return "unknown", None, True, f"{tool}: {message}", tool
-    raise ValueError(f"{tool} cannot read the text as SMT-LIB: {message}") from error
-
-
-def _reason(said: str) -> str:
-    lowered = said.lower()
-    if any(word in lowered for word in ("timeout", "canceled", "interrupted")):
-        return "time-out"
-    return "incomplete for nonlinear arithmetic" if "incomplete" in lowered else said or "no answer"
-
-
-def _logic(text: str) -> str:
-    found = re.search(r"\(set-logic (\w+)\)", text)
-    return found[1] if found else "ALL"
-
-
-def _declared(text: str) -> list[tuple[str, bool]]:
-    """The unknowns of the rule, and whether each is boolean."""
-    words = (line.split() for line in text.splitlines() if line.startswith("(declare-const "))
-    return [(name, sort == "Bool)") for _, name, sort in words if not name.startswith("$")]
+_SOLVERS: dict[str, Callable[[str, float], Said]] = {
+    "z3": _asker("z3", "z3", "z3-solver"),
+    "cvc5": _asker("cvc5", "cvc5", "cvc5"),
+}
 
 
 def decide(
@@ -281,7 +185,7 @@ def _concluded(text: str, given: Any, wanted: Any, answers: tuple[Answer, ...]) 
         reason = f"the counterexample of {model.tool} is irrational, and rounded it is none"
         return Decision("unknown", None, reason, (), text, answers)
     reason = "; ".join(dict.fromkeys(answer.reason for answer in answers))
-    if _logic(text).startswith("QF_N"):
+    if logic(text).startswith("QF_N"):
         reason += "; the rule multiplies or divides unknowns (nonlinear)"
     return Decision("unknown", None, reason, (), text, answers)
 

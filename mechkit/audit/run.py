@@ -76,7 +76,7 @@ def evidence(verdict: Verdict) -> str:
         return f"gain {fraction_text(found.gain)} ({found.unit}, {found.arithmetic})"
     if verdict.certificate is not None:
         return f"{verdict.certificate.method}: {verdict.certificate.domain}"
-    if verdict.reason:
+    if verdict.reason and verdict.status is not Status.UNREFUTED:
         return verdict.reason
     effort = verdict.effort
     least = "none" if effort.smallest is None else f"{effort.smallest:.3g}"

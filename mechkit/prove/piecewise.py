@@ -231,7 +231,8 @@ def _by_solvers(
                 texts.append(smtlib(assumptions, claims))
                 continue
             evident = False
-            decision = smt.decide(assumptions, claims, seconds=left)
+            # The limit is each solver's: two that come to no answer take it all together.
+            decision = smt.decide(assumptions, claims, seconds=left / 2)
         except smt.SolversDisagree:
             raise
         except Exception as error:
