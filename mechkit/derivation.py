@@ -178,6 +178,14 @@ def _checked(check: Check) -> str:
     )
 
 
+def headline(found: Equilibrium) -> str:
+    """The status; a checked answer that leaves something out says so at once."""
+    from proofs.games import Status
+
+    part = ", in part" if found.status is Status.CHECKED and found.reason else ""
+    return f"{found.status.value}{part}"
+
+
 # A terminal ---------------------------------------------------------------------------------------
 
 
@@ -185,7 +193,7 @@ def text(found: Equilibrium, point: Point | None = None, *, width: int = 100) ->
     """The derivation in plain text, formulas in two dimensions."""
     from textwrap import indent, wrap
 
-    lines = [f"{found.game.name}: {found.status.value}"]
+    lines = [f"{found.game.name}: {headline(found)}"]
     if found.reason:
         lines += wrap(found.reason, width)
     for section in outline(found, point):
@@ -211,7 +219,7 @@ def latex(found: Equilibrium, point: Point | None = None) -> str:
     """A fragment for a LaTeX document that loads amsmath."""
     import sympy as sp
 
-    lines = [f"% {found.game.name}: {found.status.value}"]
+    lines = [f"% {found.game.name}: {headline(found)}"]
     for section in outline(found, point):
         lines.append(f"\\paragraph{{{_tex(section.title)}.}}")
         for line in section.lines:
@@ -257,7 +265,7 @@ def _tex(sentence: str) -> str:
 def html(found: Equilibrium, point: Point | None = None) -> str:
     """One page with MathML that needs nothing else."""
     css = files("mechkit.audit").joinpath("page.css").read_text(encoding="utf-8")
-    name, status = escape(found.game.name), escape(found.status.value)
+    name, status = escape(found.game.name), escape(headline(found))
     body = [f"<h1>{name}</h1>", f"<p><strong>{status}</strong></p>"]
     if found.reason:
         body.append(f"<p>{escape(found.reason)}</p>")

@@ -20,6 +20,7 @@ Each kind of certificate is a record, and registers how it is checked with `chec
     PriceProof       values of bundles of quanta, a lottery, three prices        price_proof
     Prices           divisible resources, a price for each, and tangents of
                      concave utilities that have no closed form                  divisible
+    BatchPrices      many such problems at once                                  divisions
     MarginalRevenue  priors, and polygons below and above their revenue curves   marginal
     Regions          a game, a commitment, multipliers for each reply            regions
     Pure             a game, a single action to commit to                        commitment

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from solvers.certificate import Checked, check, verdict
 from solvers.interior import best_response_surplus, path
 from solvers.optimum import Optimum, Status, relative_gap
 from solvers.utilities import numbers
@@ -25,20 +26,42 @@ __all__ = ["BatchPrices", "divisions"]
 CELLS = 1_000_000  # numbers in one array of a batch of problems
 TOLERANCE = 1e-12
 GAP, AGAIN = 1e-7, 1e-9
+FEASIBLE = 1e-12  # by how much sums of shares may exceed one unit: rounding
 
 
 @dataclass(frozen=True, eq=False)
 class BatchPrices:
-    """A certificate: prices (batch, R) ≥ 0 at which no division of one unit of each resource beats
-    `bound()`, (batch,)."""
+    """A certificate: shares (batch, N, R), and prices (batch, R) ≥ 0 at which no division of one
+    unit of each resource beats `bound()`, (batch,). heights (batch, N), rates (batch, N, R)."""
 
     heights: np.ndarray
     rates: np.ndarray
     prices: np.ndarray
+    shares: np.ndarray
 
     def bound(self) -> np.ndarray:
         leaves = best_response_surplus(self.heights, self.rates.swapaxes(1, 2), self.prices)
         return np.asarray(self.prices.sum(axis=-1) + leaves.sum(axis=-1))
+
+
+@check.register
+def _(certificate: BatchPrices, *, tolerance: float = GAP) -> Checked:
+    """Value from the shares and bound from the prices, of every instance, to 1e-7 of its size."""
+    heights, rates = certificate.heights, certificate.rates
+    prices, shares = certificate.prices, certificate.shares
+    fit = rates.ndim == 3 and heights.shape == rates.shape[:2] and shares.shape == rates.shape
+    if not (fit and prices.shape == (rates.shape[0], rates.shape[2])):
+        unfit = [(False, "heights, rates, prices and shares do not fit together")]
+        return verdict(None, np.inf, unfit, exact=False, tolerance=tolerance)
+    faults = [
+        (np.isfinite(array).all() and (array >= 0).all(), f"{name}: negative, or no number")
+        for name, array in (("rates", rates), ("prices", prices), ("shares", shares))
+    ]
+    faults.append((bool((shares.sum(axis=1) <= 1 + FEASIBLE).all()), "a resource is exceeded"))
+    if not all(ok for ok, _ in faults):
+        return verdict(None, np.inf, faults, exact=False, tolerance=tolerance)
+    value = (heights * -np.expm1(-(rates * shares).sum(axis=2))).sum(axis=1)
+    return verdict(value, certificate.bound(), faults, exact=False, tolerance=tolerance)
 
 
 def divisions(heights: Any, rates: Any, *, payments: bool = False) -> Optimum:
@@ -82,7 +105,10 @@ def divisions(heights: Any, rates: Any, *, payments: bool = False) -> Optimum:
         allocation=shares,
         payments=None if paid is None else paid * top[:, None],
         certificate=BatchPrices(
-            np.asarray(heights, float), np.asarray(rates, float), found.prices * top[:, None]
+            np.asarray(heights, float),
+            np.asarray(rates, float),
+            found.prices * top[:, None],
+            shares,
         ),
         method="interior point, Newton steps in the prices",
         seconds=time.monotonic() - started,

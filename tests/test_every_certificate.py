@@ -63,6 +63,10 @@ ASKED: dict[str, list[Callable[[], Any]]] = {
         lambda: solvers.divisible(solvers.Logarithmic([[1.0]]), 0.0),
         lambda: solvers.divisible(solvers.Concave((lambda s: s[0] ** 0.5,) * 2, 1)),
     ],
+    "divisions": [
+        lambda: solvers.divisions([SMOOTH.heights] * 2, [SMOOTH.rates] * 2, payments=True),
+        lambda: solvers.divisions([[3.0, 2.0]], [[[1.0], [4.0]]]),
+    ],
     "double_auction": [
         lambda: solvers.double_auction([9.0, 8.0, 3.0], [2.0, 5.0]),
         lambda: solvers.double_auction([[F(9), F(8)]], [[F(2), F(10)]]),
@@ -219,6 +223,21 @@ def test_divisions_that_were_changed_are_rejected():
     tiny = solvers.divisible(SMOOTH, 1e-9).certificate
     assert solvers.check(tiny).holds
     rejected(replace(tiny, shares=tiny.shares * 1.01), "a capacity is exceeded")
+
+
+def test_batches_of_divisions_that_were_changed_are_rejected():
+    honest = solvers.divisions([SMOOTH.heights] * 2, [SMOOTH.rates] * 2).certificate
+    assert solvers.check(honest).holds
+    for changed, reason in (
+        (replace(honest, shares=honest.shares * 0.99), "differ"),
+        (replace(honest, shares=honest.shares * 1.01), "exceeded"),
+        (replace(honest, shares=honest.shares * np.nan), "no number"),
+        (replace(honest, prices=honest.prices * 1.01), "differ"),
+        (replace(honest, prices=-honest.prices), "negative"),
+        (replace(honest, prices=honest.prices[:1]), "do not fit"),
+        (replace(honest, heights=honest.heights * 1.01), "differ"),
+    ):
+        rejected(changed, reason)
 
 
 @pytest.mark.parametrize(
