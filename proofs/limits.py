@@ -84,10 +84,23 @@ def time_limit(seconds: float) -> Iterator[None]:
             yield
 
 
+def _swallows(frame: FrameType | None) -> bool:
+    """Whether an exception raised here would be lost: Python drops those of finalisers and of
+    callbacks of the garbage collector. The timer rings again."""
+    for _ in range(4):
+        if frame is None:
+            return False
+        if frame.f_code.co_name in ("__del__", "gc_callback"):
+            return True
+        frame = frame.f_back
+    return False
+
+
 @contextmanager
 def _by_signal(seconds: float) -> Iterator[None]:
     def ring(number: int, frame: FrameType | None) -> None:
-        raise TimeIsUp(f"more than {seconds:g} s")
+        if not _swallows(frame):
+            raise TimeIsUp(f"more than {seconds:g} s")
 
     began = time.monotonic()
     handler = signal.signal(signal.SIGALRM, ring)

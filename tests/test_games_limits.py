@@ -59,3 +59,18 @@ def test_a_call_in_another_thread_is_ended():
 def test_seconds_must_be_positive():
     with pytest.raises(ValueError, match="seconds is 0"):
         Clock(0)
+
+
+def test_a_limit_is_not_lost_where_python_drops_exceptions():
+    def gc_callback():
+        until = time.monotonic() + 0.15
+        while time.monotonic() < until:
+            pass
+
+    passed = []
+    with pytest.raises(TimeIsUp), time_limit(0.03):
+        gc_callback()
+        passed.append("the callback was left alone")
+        while True:
+            pass
+    assert passed
