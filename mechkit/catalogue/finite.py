@@ -127,8 +127,9 @@ ENTRIES: tuple[Entry, ...] = (
         efficient="(1, 1) is not sold",
     ),
     ruled(
-        "expected-externality", item, fair, balanced, BALANCED,
-        "d'Aspremont & Gérard-Varet 1979; Arrow 1979: one item", of=ITEM,
+        "expected-externality", item, fair, balanced, without(BALANCED, "critical_payment"),
+        "d'Aspremont & Gérard-Varet 1979; Arrow 1979: one item",
+        of=without(ITEM, "critical_payment"),
         ic="(0, 1, 2): agent 2 wins with 2, and as well with 1 against (0, 0), for less",
         ir="true of these three values: what losers are paid grows faster than what they pay",
         non_bossy="every change of a report changes the own payment",
@@ -152,8 +153,12 @@ ENTRIES: tuple[Entry, ...] = (
     ruled(
         "second-price-expected", item, fair,
         lambda r, x: mean_over_others(second_price_paid, r, LEVELS),
-        without(f"{VICKREY} {UNTRUTHFUL} ir envy_free group_ic revenue_monotone", "non_bossy"),
-        "Myerson 1981, lemma 2: everybody pays what the second price lets it expect", of=ITEM,
+        without(
+            f"{VICKREY} {UNTRUTHFUL} ir envy_free group_ic revenue_monotone",
+            "non_bossy", "critical_payment",
+        ),
+        "Myerson 1981, lemma 2: everybody pays what the second price lets it expect",
+        of=without(ITEM, "critical_payment"),
         bic="interim payments are those of the second price",
         interim_ir="as in the second price", ir="(0, 1, 2): agent 1 loses and pays 4/27",
         group_ic="(0, 1, 2): agents 1 and 2 report 0 and 1",
@@ -179,9 +184,9 @@ ENTRIES: tuple[Entry, ...] = (
     ruled(
         "expected-externality-wrong-prior",
         lambda: item(prior=(0.25, 0.25, 0.5)), fair, balanced,
-        without(f"{BALANCED} bic", "false_name_proof"),
+        without(f"{BALANCED} bic", "false_name_proof", "critical_payment"),
         "planted in expected-externality: types are not equally likely",
-        of=without(ITEM, "false_name_proof"), faulty=True,
+        of=without(ITEM, "false_name_proof", "critical_payment"), faulty=True,
         bic="an agent with value 1 wins with 7/48 instead of 1/48 if it says so: 1/8 more; "
         "reporting 0 it is paid 4/27 more",
         non_bossy="every change of a report changes the own payment",
