@@ -58,6 +58,11 @@ def draws(mechanism: Mechanism, rng: np.random.Generator, batch: int) -> dict[st
 # Truth tables -------------------------------------------------------------------------------------
 
 
+PARTS = ("raffle", "expected-externality", "expected-externality-wrong-prior",
+         "second-price-expected")  # fmt: skip
+"""One draws by lot among all, the others share the item at ties."""
+
+
 @by_key
 def test_every_property_that_applies_is_declared(key: str) -> None:
     declared = ENTRIES[key]
@@ -72,8 +77,8 @@ def test_every_property_that_applies_is_declared(key: str) -> None:
         "anonymous": bool((setting.types.high == setting.types.high[0]).all()),
         "monotone": single,
         "cyclic_monotone": not single,
-        # A raffle's chances are fractions: there is no report with which one wins or loses.
-        "critical_payment": setting.binary and key != "raffle",
+        # Where parts are handed out there is no report with which one wins or loses.
+        "critical_payment": setting.binary and key not in PARTS,
         "envy_free": setting.personal,
         "false_name_proof": setting.joint_value is not None and setting.resize is not None,
         "adverse_selection_free": single and not setting.types.low.any(),
