@@ -16,6 +16,7 @@ which is therefore cleared: knowledge may be lost to a time-out, never wrongly g
 from __future__ import annotations
 
 import ctypes
+import gc
 import signal
 import threading
 import time
@@ -87,10 +88,9 @@ def time_limit(seconds: float) -> Iterator[None]:
 def _swallows(frame: FrameType | None) -> bool:
     """Whether an exception raised here would be lost: Python drops those of finalisers and of
     callbacks of the garbage collector. The timer rings again."""
-    for _ in range(4):
-        if frame is None:
-            return False
-        if frame.f_code.co_name in ("__del__", "gc_callback"):
+    callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" or frame.f_code in callbacks:
             return True
         frame = frame.f_back
     return False
