@@ -17,7 +17,7 @@ import numpy as np
 
 from mechkit.errors import InputError, require
 from mechkit.mechanism import Mechanism, play
-from mechkit.settings import Array, Public, Setting, takes_public
+from mechkit.settings import Array, Public, Setting, truth, values
 from mechkit.spaces import Space
 
 OTHERS = "others' reports"
@@ -48,8 +48,7 @@ def side(mechanism: Mechanism, roles: Iterable[str] | str) -> Mechanism:
         return np.concatenate([mine, theirs], axis=1)[:, order]
 
     def outcome(reports: Array, *, public: Public) -> tuple[Array, Array]:
-        known = {name: array for name, array in public.items() if name != OTHERS}
-        played = play(mechanism, whole(reports, public[OTHERS]), known)
+        played = play(mechanism, whole(reports, public[OTHERS]), _known(public))
         ((_, allocation, payments, _),) = played.draws
         return allocation, payments[:, acting]
 
@@ -68,18 +67,13 @@ def _side_of(setting: Setting, acting: list[int], rest: list[int], whole: Any) -
         return whole(mine, np.zeros_like(mine[:, :1]) + (floats if plain else exact))
 
     def value(mine: Array, allocation: Array, *, public: Public) -> Array:
-        known = {name: array for name, array in public.items() if name != OTHERS}
-        more = {"public": known} if setting.public else {}
-        return setting.value(full(mine), allocation, **more)[:, acting]
+        return values(setting, full(mine), allocation, _known(public))[:, acting]
 
     truthful = None
     if setting.truthful is not None:
-        sincere = setting.truthful
 
         def truthful(mine: Array, *, public: Public) -> Array:
-            known = {name: array for name, array in public.items() if name != OTHERS}
-            more = {"public": known} if takes_public(sincere) else {}
-            return sincere(full(mine), **more)[:, acting]
+            return truth(setting, full(mine), _known(public))[:, acting]
 
     quantity = setting.quantity
     if any(callable(source) for source in setting.public.values()):
@@ -102,6 +96,11 @@ def _side_of(setting: Setting, acting: list[int], rest: list[int], whole: Any) -
         first_best=None,
         solve=None,
     )
+
+
+def _known(public: Public) -> Public:
+    """What is public in the whole mechanism, too."""
+    return {name: array for name, array in public.items() if name != OTHERS}
 
 
 def _part(space: Space, agents: list[int]) -> Space:
