@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,16 @@ from typing import Any
 from mechkit import papers, sources, witness
 from mechkit.audit.curve import curve
 from mechkit.audit.files import Folder, version
-from mechkit.audit.pool import Pool
+from mechkit.audit.pool import spread
 from mechkit.audit.record import Audit, Checked, as_json
+from mechkit.audit.run import gained, tried
 from mechkit.errors import require
 from mechkit.mechanism import Mechanism
 from mechkit.papers import Asked, Claim, Effort, Fact
 from mechkit.papers.claim import FORMAT
 from mechkit.prove import certificate
 from mechkit.story import story
-from mechkit.verdict import Status, Verdict, fraction_text
+from mechkit.verdict import Status, Verdict
 from mechkit.verify import verify
 
 CURVED = ("ic", "ex_post_nash")
@@ -53,9 +54,16 @@ def check(claim: Claim, effort: Effort) -> Checked:
         how = claim.how
         found = _asked(claim, how, effort) if isinstance(how, Asked) else _fact(claim, how, effort)
     except Exception as bad:  # whatever a rule or a decision raises is this claim's result
-        error = f"{type(bad).__name__}: {bad}"
-        found = {"status": "error", "method": "", "evidence": error, "error": error}
-    found.setdefault("exercised", None)
+        found = _broken(f"{type(bad).__name__}: {bad}")
+    return _record(claim, found, time.monotonic() - started)
+
+
+def _broken(error: str) -> dict[str, Any]:
+    return {"status": "error", "method": "", "evidence": error, "error": error}
+
+
+def _record(claim: Claim, found: dict[str, Any], seconds: float) -> Checked:
+    """The claim with what was found of it; `rejected` there: a replay did not confirm it."""
     agreement = compare(claim.expected, found["status"])
     if found.get("error") or found.pop("rejected", False):
         agreement = "DISAGREES"
@@ -68,10 +76,10 @@ def check(claim: Claim, effort: Effort) -> Checked:
         asked=asked(claim),
         expected=claim.expected,
         because=claim.because,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         agreement=agreement,
         formula=None if claim.formula is None else asdict(claim.formula),
-        **found,
+        **({"exercised": None} | found),
     )
 
 
@@ -141,14 +149,12 @@ def _method(verdict: Verdict) -> str:
 
 def _evidence(verdict: Verdict) -> str:
     """One line: the gain, the domain, or the effort and why there is no proof."""
-    if (found := verdict.counterexample) is not None:
-        return f"gain {fraction_text(found.gain)} ({found.unit}, {found.arithmetic})"
+    if verdict.counterexample is not None:
+        return gained(verdict.counterexample)
     if verdict.certificate is not None:
         return verdict.certificate.domain
-    effort = verdict.effort
-    least = "none" if effort.smallest is None else f"{effort.smallest + 0.0:.3g}"
-    tried = f"{effort.deviations:,} cases, smallest margin {least}"
-    return f"{tried}; {verdict.reason}" if verdict.reason else tried
+    effort = tried(verdict.effort)
+    return f"{effort}; {verdict.reason}" if verdict.reason else effort
 
 
 def _refuted(
@@ -259,15 +265,9 @@ def audit_claims(
     left = [task for task in tasks if task not in done]
     count = min(workers or os.cpu_count() or 1, len(left))
 
-    def finished() -> Iterator[tuple[Task, Checked]]:
-        if count <= 1:
-            yield from ((task, run_task(task)) for task in left)
-            return
-        with Pool(run_task, count) as pool:
-            for task, found in pool.map(left):
-                yield task, found if isinstance(found, Checked) else _crashed(task, str(found))
-
-    for task, found in finished():
+    for task, made in spread(run_task, left, count):
+        claim = papers.claim_of(task.claim)
+        found = made if isinstance(made, Checked) else _record(claim, _broken(str(made)), 0.0)
         done[task] = found
         if folder is not None:
             folder.write(task.file, stamps[task], asdict(found))
@@ -285,27 +285,6 @@ def chosen(only: Iterable[str] | None) -> list[str]:
         own = [claim for claim in known if claim.partition(".")[0] == name]
         wanted |= set(own) if own else {papers.claim_of(name).id}
     return [claim for claim in known if claim in wanted]
-
-
-def _crashed(task: Task, why: str) -> Checked:
-    claim = papers.claim_of(task.claim)
-    return Checked(
-        claim=claim.id,
-        paper=claim.paper,
-        where=claim.where,
-        says=claim.says,
-        reading=claim.reading,
-        asked=asked(claim),
-        expected=claim.expected,
-        because=claim.because,
-        status="error",
-        method="",
-        evidence=why,
-        exercised=None,
-        seconds=0.0,
-        agreement="DISAGREES",
-        error=why,
-    )
 
 
 def with_claims(

@@ -80,3 +80,13 @@ class Pool:
                     if queue:
                         idle.append(self._hire())
                 yield task, result
+
+
+def spread(run: Callable[[Any], Any], tasks: list[Any], workers: int) -> Iterator[tuple[Any, Any]]:
+    """(task, run(task)) as they finish, by so many workers; with one or none in this process, where
+    nothing stands between a crash and the caller."""
+    if workers <= 1:
+        yield from ((task, run(task)) for task in tasks)
+        return
+    with Pool(run, workers) as pool:
+        yield from pool.map(tasks)

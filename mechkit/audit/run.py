@@ -14,13 +14,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mechkit import catalogue, witness
 from mechkit.audit.files import Folder, digest_of, version
-from mechkit.audit.pool import Pool
+from mechkit.audit.pool import spread
 from mechkit.audit.record import Agreement, Audit, Cell, Row, as_json, row_from
 from mechkit.catalogue.entry import Entry
 from mechkit.errors import require
@@ -28,7 +28,7 @@ from mechkit.mechanism import Mechanism
 from mechkit.priors import level_weights
 from mechkit.properties import PROPERTIES
 from mechkit.story import story
-from mechkit.verdict import Status, Verdict, fraction_text
+from mechkit.verdict import Counterexample, Effort, Status, Verdict, fraction_text
 from mechkit.verify import verify
 
 EVALUATIONS = 200_000
@@ -72,14 +72,21 @@ def is_estimated(mechanism: Mechanism, name: str) -> bool:
 
 def evidence(verdict: Verdict) -> str:
     """One line: the gain, the effort, or the reason."""
-    if (found := verdict.counterexample) is not None:
-        return f"gain {fraction_text(found.gain)} ({found.unit}, {found.arithmetic})"
+    if verdict.counterexample is not None:
+        return gained(verdict.counterexample)
     if verdict.certificate is not None:
         return f"{verdict.certificate.method}: {verdict.certificate.domain}"
     if verdict.reason and verdict.status is not Status.UNREFUTED:
         return verdict.reason
-    effort = verdict.effort
-    least = "none" if effort.smallest is None else f"{effort.smallest:.3g}"
+    return tried(verdict.effort)
+
+
+def gained(found: Counterexample) -> str:
+    return f"gain {fraction_text(found.gain)} ({found.unit}, {found.arithmetic})"
+
+
+def tried(effort: Effort) -> str:
+    least = "none" if effort.smallest is None else f"{effort.smallest + 0.0:.3g}"  # never "-0"
     return f"{effort.deviations:,} cases, smallest margin {least}"
 
 
@@ -333,18 +340,10 @@ def _run(
     left = [task for task in tasks if task not in rows]
     count = min(workers or os.cpu_count() or 1, len(left))
 
-    def finished() -> Iterator[tuple[Task, Row]]:
-        if not shipped or count <= 1:
-            yield from ((task, task.run(known[task.key])) for task in left)
-            return
-        with Pool(run_task, count) as pool:
-            for task, row in pool.map(left):
-                if isinstance(row, Row):
-                    yield task, row
-                else:
-                    yield task, _crashed(task, known[task.key], str(row))
-
-    for task, row in finished():
+    # Entries that are not the catalogue's are unknown to another process.
+    run, most = (run_task, count) if shipped else (lambda task: task.run(known[task.key]), 1)
+    for task, made in spread(run, left, most):
+        row = made if isinstance(made, Row) else _crashed(task, known[task.key], str(made))
         rows[task] = row
         if folder is not None:
             folder.write(
