@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mechkit import terminal
 from mechkit.errors import InputError
 from mechkit.options import finite
 from mechkit.terminal import aside, put, put_json, waiting, write
@@ -152,18 +153,11 @@ def optimum(
     return 0 if found.status == "optimal" else 1
 
 
-def keep(save: Path | None, data: Mapping[str, Any], *, quiet: bool) -> None:
+def keep(file: Path | None, data: Mapping[str, Any], *, quiet: bool) -> None:
     """Write the document, where that was asked for."""
-    if save is None:
-        return
-    try:
-        write(save, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    except OSError as error:
-        raise InputError(
-            f"{save} could not be written ({error.strerror or error}); give a file in a "
-            "directory that can be written and has space"
-        ) from None
-    click.echo(f"\nsaved {save}", err=quiet)
+    if file is not None:
+        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        terminal.save(file, lambda: write(file, text), quiet=quiet)
 
 
 def compared(

@@ -15,7 +15,7 @@ import click
 
 from mechkit.errors import InputError
 from mechkit.options import JSON, SEED, finite
-from mechkit.terminal import aside, put_json, waiting, write
+from mechkit.terminal import aside, put_json, save, waiting, write
 
 
 @click.command(
@@ -110,12 +110,12 @@ def derive(
         click.echo(derivation.text(found, point, width=min(width, 120)))
     sys.stdout.flush()
     if html is not None:
-        saved(html, lambda: write(html, derivation.html(found, point)), quiet=json_ or latex)
+        save(html, lambda: write(html, derivation.html(found, point)), quiet=json_ or latex)
     if plot is not None:
         if point is None:
             raise InputError(f"there is no equilibrium to draw: {found.reason}")
         values, solved = point
-        saved(plot, lambda: portrait(found, plot, values, solved.decisions), quiet=json_ or latex)
+        save(plot, lambda: portrait(found, plot, values, solved.decisions), quiet=json_ or latex)
     return 0 if found.status is games.Status.CHECKED else 1
 
 
@@ -131,14 +131,3 @@ def given(text: str) -> dict[str, float]:
         if not (name.strip() and equals):
             raise InputError(f"--at {text}: expected NAME=NUMBER,…, a=10,b=1 say")
     return values
-
-
-def saved(file: Path, step: Any, *, quiet: bool) -> None:
-    try:
-        step()
-    except OSError as error:
-        raise InputError(
-            f"{file} could not be written ({error.strerror or error}); give a file in a directory "
-            "that can be written and has space"
-        ) from None
-    click.echo(f"\nsaved {file}", err=quiet)

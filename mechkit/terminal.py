@@ -177,6 +177,21 @@ def write(path: Path, text: str) -> None:
         raise
 
 
+def save(file: Path, step: Callable[[], object], *, quiet: bool) -> None:
+    """Run the step that writes a file, and say that it is saved; quiet: on stderr.
+
+    Raises InputError, with the remedy, where it could not be written.
+    """
+    try:
+        step()
+    except OSError as error:
+        raise InputError(
+            f"{file} could not be written ({error.strerror or error}); give a file in a "
+            "directory that can be written and has space"
+        ) from None
+    click.echo(f"\nsaved {file}", err=quiet)
+
+
 def file_name(reference: str) -> str:
     """The NAME of FILE.py:NAME, or the key, fit for a file name."""
     name = reference.rpartition(":")[2].removesuffix(".py")
