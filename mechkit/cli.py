@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -20,9 +19,6 @@ from mechkit.deriving import derive
 from mechkit.errors import InputError
 from mechkit.options import EVALUATIONS, JSON, SAVE, SECONDS, SEED, WORKERS
 from mechkit.terminal import Commands, aside, file_name, progress, put, put_json, save_report
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mechkit import __version__
-from mechkit.errors import InputError
+from mechkit.errors import InputError, require
 from mechkit.terminal import aside, progress, put, put_json
 
 if TYPE_CHECKING:
@@ -36,21 +36,23 @@ def certificates(report: Report, source: Source) -> dict[str, Any]:
 
 
 def is_certificate(path: Path) -> bool:
-    """Whether a file says that it is a certificate; what cannot be read is left to others."""
+    """Whether a file says that it is a certificate."""
     from mechkit.prove.certificate import FORMAT
 
-    try:
-        return FORMAT in path.read_text(encoding="utf-8")[:400]
-    except (OSError, UnicodeDecodeError):
-        return False
+    return _says(path, FORMAT)
 
 
 def is_fact(path: Path) -> bool:
     """Whether a file says that it is a decided claim of a paper."""
     from mechkit.papers.claim import FORMAT
 
+    return _says(path, FORMAT)
+
+
+def _says(path: Path, what: str) -> bool:
+    """Whether a file begins with its format; what cannot be read is left to others."""
     try:
-        return FORMAT in path.read_text(encoding="utf-8")[:400]
+        return what in path.read_text(encoding="utf-8")[:400]
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -59,7 +61,6 @@ def refound(path: Path, json_: bool) -> int:
     """Check a decided claim again from its numbers."""
     from mechkit import papers
     from mechkit.audit.claims import replay_fact
-    from mechkit.errors import require
     from mechkit.papers import Fact
     from mechkit.saved import read_json
     from mechkit.sources import papers_digest
