@@ -2,11 +2,9 @@
 
 import json
 import re
-import sys
 
 import numpy as np
 import pytest
-import toy_paper
 from commands import refused, run
 
 from mechkit import papers
@@ -20,14 +18,7 @@ from mechkit.verify import verify
 EFFORT = Effort(evaluations=20_000)
 
 
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    """The papers are the toy alone."""
-    monkeypatch.setitem(sys.modules, "mechkit.papers.toy", toy_paper)
-    monkeypatch.setattr(papers, "PAPERS", ("toy",))
-    papers.paper_of.cache_clear()
-    yield
-    papers.paper_of.cache_clear()
+pytestmark = pytest.mark.usefixtures("toy_papers")
 
 
 def found(name):

@@ -1,7 +1,6 @@
 """A paper's systems beside the optimum of its market, and the command that shows them."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,17 +8,10 @@ import pytest
 import toy_paper
 from commands import refused, run
 
-from mechkit import markets, papers
+from mechkit import markets
 from mechkit.errors import InputError
 
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mechkit.papers.toy", toy_paper)
-    monkeypatch.setattr(papers, "PAPERS", ("toy",))
-    papers.paper_of.cache_clear()
-    yield
-    papers.paper_of.cache_clear()
+pytestmark = pytest.mark.usefixtures("toy_papers")
 
 
 def test_shares_are_those_of_order_statistics():

@@ -7,18 +7,16 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from symbolic_profiles import Run, assert_agree, unknowns
+from paper_claims import assert_arithmetics_agree, assert_replays, assert_whole
 
 import mechkit as mk
-from mechkit import witness
 from mechkit.book import market, order
 from mechkit.constructors import double_auction
 from mechkit.mechanism import Mechanism, play
-from mechkit.papers import claim_of, mechanism_of, paper_of
+from mechkit.papers import claim_of, paper_of
 from mechkit.papers.aigc import claims, mechanism
 from mechkit.papers.claim import Asked, Effort, Fact
 from mechkit.sides import side
-from proofs import Symbolic, exact, symbols, values
 
 PAPER = paper_of("aigc")
 IDS = (
@@ -47,14 +45,7 @@ ASKED = [c for c in PAPER.claims if isinstance(c.how, Asked)]
 
 
 def test_every_claim_is_there_once():
-    found = [c.id for c in PAPER.claims]
-    assert len(set(found)) == len(found)
-    assert {i.removeprefix("aigc.").partition("/")[0] for i in found} == set(IDS.split())
-    for claim in PAPER.claims:
-        assert claim.paper == "aigc"
-        assert claim.expected is not None
-        assert claim.where
-        assert claim.because
+    assert_whole(PAPER, IDS)
 
 
 @pytest.mark.parametrize("claim", ASKED, ids=lambda c: c.id)
@@ -64,16 +55,7 @@ def test_search_finds_what_is_expected(claim):
         assert verdict.status is mk.Status.UNREFUTED
         assert verdict.effort.trades > 100
         return
-    assert verdict.status is mk.Status.REFUTED
-    assert verdict.counterexample.arithmetic == "exact"
-    how = claim.how
-    reference = f"aigc/{how.mechanism}" + (f":{how.role}" if how.role else "")
-    saved = witness.to_json(verdict.counterexample, reference=reference, digest=None, seed=0)
-    again = json.loads(json.dumps(saved))
-    replayed = witness.replay(mechanism_of(reference), again)
-    assert replayed.confirmed
-    assert replayed.arithmetic == "exact"
-    assert str(-replayed.margin) == saved["gain"]
+    assert_replays(claim, verdict)
 
 
 @pytest.mark.parametrize(
@@ -365,17 +347,4 @@ def test_floats_rationals_and_symbols_agree_at_ties(name):
     shape = made.setting.report_space.shape
     rng = np.random.default_rng(0)
     reports = rng.integers(0, 5, (60, *shape)) / 4
-    floats = play(made, reports)
-    rationals = play(made, exact(np.vectorize(Fraction, otypes=[object])(reports)))
-    for one, other in (
-        (floats.allocation * 1, rationals.allocation * 1),
-        (floats.payments, rationals.payments),
-    ):
-        assert [Fraction(x) for x in np.ravel(one)] == [Fraction(x) for x in values(other).flat]
-    assert floats.trades.any()
-
-    names = symbols("r", (1, *shape), algebra=Symbolic())
-    run = Run(made.outcome(names), names.algebra)
-    for row in reports[:20]:
-        point = np.vectorize(Fraction, otypes=[object])(row[None])
-        assert_agree(run, unknowns(names, point), lambda point=point: made.outcome(exact(point)))
+    assert_arithmetics_agree(made, reports, in_symbols=20)

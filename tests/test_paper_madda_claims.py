@@ -7,17 +7,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from symbolic_profiles import Run, assert_agree, unknowns
+from paper_claims import assert_arithmetics_agree, assert_replays, assert_whole
 
 import mechkit as mk
-from mechkit import witness
 from mechkit.book import market
 from mechkit.mechanism import Mechanism, play
-from mechkit.papers import claim_of, mechanism_of, paper_of
+from mechkit.papers import claim_of, paper_of
 from mechkit.papers.claim import Asked, Effort, Fact
 from mechkit.papers.madda import facts, matching, mechanism, small, theorem
 from mechkit.sides import side
-from proofs import Symbolic, exact, symbols, values
 
 PAPER = paper_of("madda")
 IDS = (
@@ -42,18 +40,12 @@ FACTS = [c for c in PAPER.claims if isinstance(c.how, Fact)]
 
 
 def test_every_claim_is_there_once():
+    assert_whole(PAPER, IDS)
     found = [c.id for c in PAPER.claims]
-    assert len(set(found)) == len(found)
-    assert {i.removeprefix("madda.").partition("/")[0] for i in found} == set(IDS.split())
     for name in ("ir", "ic", "monotone", "critical_payment"):
         for role in ("buyer", "seller"):
             for reading in ("", "-step-2", "-setter-out", "-setter-out-step-2"):
                 assert f"madda.{name}/{role}{reading}" in found
-    for claim in PAPER.claims:
-        assert claim.paper == "madda"
-        assert claim.expected is not None
-        assert claim.where
-        assert claim.because
 
 
 @pytest.mark.parametrize("claim", ASKED, ids=lambda c: c.id)
@@ -63,15 +55,7 @@ def test_search_finds_what_is_expected(claim):
         assert verdict.status is mk.Status.UNREFUTED
         assert verdict.effort.trades > 100
         return
-    assert verdict.status is mk.Status.REFUTED
-    assert verdict.counterexample.arithmetic == "exact"
-    how = claim.how
-    reference = f"madda/{how.mechanism}" + (f":{how.role}" if how.role else "")
-    saved = witness.to_json(verdict.counterexample, reference=reference, digest=None, seed=0)
-    replayed = witness.replay(mechanism_of(reference), json.loads(json.dumps(saved)))
-    assert replayed.confirmed
-    assert replayed.arithmetic == "exact"
-    assert str(-replayed.margin) == saved["gain"]
+    assert_replays(claim, verdict)
 
 
 @pytest.mark.parametrize(
@@ -398,20 +382,7 @@ def test_floats_rationals_and_symbols_agree_at_ties(name):
     parts = 2 if "between" in name else 1
     shape = made.setting.report_space.shape
     reports = rng.integers(parts, 4 * parts + 1, (60, *shape)) / parts
-    floats = play(made, reports)
-    rationals = play(made, exact(np.vectorize(Fraction, otypes=[object])(reports)))
-    for one, other in (
-        (floats.allocation * 1, rationals.allocation * 1),
-        (floats.payments, rationals.payments),
-    ):
-        assert [Fraction(x) for x in np.ravel(one)] == [Fraction(x) for x in values(other).flat]
-    assert floats.trades.any()
-
-    names = symbols("r", (1, *shape), algebra=Symbolic())
-    run = Run(made.outcome(names), names.algebra)
-    for row in reports[:15]:
-        point = np.vectorize(Fraction, otypes=[object])(row[None])
-        assert_agree(run, unknowns(names, point), lambda point=point: made.outcome(exact(point)))
+    assert_arithmetics_agree(made, reports, in_symbols=15)
 
 
 def test_the_small_rule_is_the_rule_of_the_market():

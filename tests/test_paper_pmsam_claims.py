@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from symbolic_profiles import Run, assert_agree, unknowns
+from paper_claims import assert_arithmetics_agree, assert_whole
 
 import mechkit as mk
 from mechkit.audit.claims import check
@@ -17,7 +17,6 @@ from mechkit.papers import claim_of, paper_of
 from mechkit.papers.claim import Asked, Effort, Fact
 from mechkit.papers.pmsam import chain, game, mechanism, providers, users
 from mechkit.sides import side
-from proofs import Symbolic, exact, symbols, values
 
 PAPER = paper_of("pmsam")
 IDS = (
@@ -28,14 +27,7 @@ EFFORT = Effort(evaluations=40_000, seconds=20.0, prove_seconds=60.0)
 
 
 def test_every_claim_is_there_once():
-    found = [c.id for c in PAPER.claims]
-    assert len(set(found)) == len(found)
-    names = {i.removeprefix("pmsam.").partition("/")[0] for i in found}
-    assert names == {*IDS.split(), "forecast"}
-    for claim in PAPER.claims:
-        assert claim.expected is not None
-        assert claim.where
-        assert claim.because
+    assert_whole(PAPER, f"{IDS} forecast")
 
 
 @pytest.mark.parametrize("claim", PAPER.claims, ids=lambda c: c.id)
@@ -365,17 +357,4 @@ def test_floats_rationals_and_symbols_agree_at_ties(name):
     shape = made.setting.report_space.shape
     rng = np.random.default_rng(0)
     reports = rng.integers(0, 5, (60, *shape)) / 4
-    floats = play(made, reports)
-    rationals = play(made, exact(np.vectorize(Fraction, otypes=[object])(reports)))
-    for one, other in (
-        (floats.allocation * 1, rationals.allocation * 1),
-        (floats.payments, rationals.payments),
-    ):
-        assert [Fraction(x) for x in np.ravel(one)] == [Fraction(x) for x in values(other).flat]
-    assert floats.trades.any()
-
-    names = symbols("r", (1, *shape), algebra=Symbolic())
-    run = Run(made.outcome(names), names.algebra)
-    for row in reports[:20]:
-        point = np.vectorize(Fraction, otypes=[object])(row[None])
-        assert_agree(run, unknowns(names, point), lambda point=point: made.outcome(exact(point)))
+    assert_arithmetics_agree(made, reports, in_symbols=20)
