@@ -194,7 +194,8 @@ class Outcome:
     @lazy
     def trades(self) -> Array:
         """Whether anything was allocated to the agents at all, bool (batch,)."""
-        batch, some = self.draws[0][1].shape[0], []
+        batch = self.draws[0][1].shape[0]
+        some: list[Array] = []
         for _, allocation, _, _ in self.draws:
             # On a side of a mechanism what the others get is allocated, too, but not to its agents.
             got = allocation if self.setting.quantity is None else self.setting.quantity(allocation)

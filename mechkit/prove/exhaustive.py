@@ -117,7 +117,8 @@ def extent(space: Space) -> str:
 
 def beside(mechanism: Mechanism) -> str:
     """Where reports lie that are no types, and what is public."""
-    setting, shown = mechanism.setting, {}
+    setting = mechanism.setting
+    shown: dict[str, Space] = {}
     if setting.reports is not None:
         shown["reports"] = setting.reports
     shown |= {name: of for name, of in setting.public.items() if isinstance(of, Space)}
