@@ -18,6 +18,7 @@ from proofs.games.game import Family, Game
 from proofs.games.lowered import LoweredGame, lowered, numbers, placed, symbols
 from proofs.games.numeric import best_reply, respond
 from proofs.games.solution import Values
+from proofs.games.stationary import stationary
 
 _SAME = 1e-5
 
@@ -57,8 +58,13 @@ def numerical_equilibrium(
     low = lowered(game, sizes)
     at = placed(low, [values] * starts)
     _scatter(low, at, np.random.default_rng(seed))
+    hints = [stationary(low, stage) if stage else None for stage in range(len(low.stages))]
     try:
-        at, settled = respond(low, 0, at)
+        # Later stages first without hints: of several equilibria, Newton's method is as likely to
+        # find one that best replies lead away from, unless it begins near one that they lead to.
+        for stage in range(len(low.stages) - 1, 0, -1):
+            at, _ = respond(low, stage, at, [*[None] * (stage + 1), *hints[stage + 1 :]])
+        at, settled = respond(low, 0, at, hints)
     except KeyError as error:
         raise ValueError(f"game {game.name!r}: {error.args[0]}; give it in `values`") from error
     gains, unbounded, payoffs = _gains(low, at)
