@@ -171,37 +171,38 @@ def _integers(
 
 
 def _zoomed(
-    evaluate: Callable[..., Array], points: Array, values: Array, peaks: int, rounds: int, some: Any
+    evaluate: Callable[..., Array], points: Array, values: Array, peaks: int, rounds: int, some: Array
 ) -> tuple[Array, Array]:
     """From the best `peaks` points of the grid that are no lower than their neighbours."""
     padded = np.pad(values, ((0, 0), (0, 0), (1, 1)), constant_values=-np.inf)
     local = (values >= padded[..., :-2]) & (values >= padded[..., 2:])
     height = np.where(local, values, -np.inf)
-    best_x = best = None
+    tops, heights = [], []
     for _ in range(peaks):
         pick = np.argmax(height, axis=2)[..., None]
-        peak = np.take_along_axis(points, pick, 2)
-        x, value = peak, np.take_along_axis(values, pick, 2)
-        left, right = _neighbours(points, peak)
-        for _ in range(rounds):
-            tried = left + (right - left) * np.linspace(0, 1, _ZOOM)
-            tried = np.concatenate([tried, x], axis=2)
-            found = evaluate(tried, some)
-            at = np.argmax(found, axis=2)[..., None]
-            x, value = np.take_along_axis(tried, at, 2), np.take_along_axis(found, at, 2)
-            # A point that differs from x by rounding alone is no neighbour.
-            below, above = _neighbours(tried, x, (right - left) / (4 * _ZOOM))
-            left, right = np.where(below < x, below, left), np.where(above > x, above, right)
-        if best is None or best_x is None:
-            best_x, best = x, value
-        else:
-            gain = value > best
-            best_x, best = np.where(gain, x, best_x), np.where(gain, value, best)
+        tops.append(np.take_along_axis(points, pick, 2))
+        heights.append(np.take_along_axis(values, pick, 2))
         # The next peak is another one: not this point, nor one equal to it.
-        height = np.where(points == peak, -np.inf, height)
-    assert best is not None
-    assert best_x is not None
-    return best_x[..., 0], best[..., 0]
+        height = np.where(points == tops[-1], -np.inf, height)
+    # All peaks of all games side by side, as that many games.
+    left, right = (
+        np.concatenate(ends)
+        for ends in zip(*(_neighbours(points, top) for top in tops), strict=True)
+    )
+    x, value = np.concatenate(tops), np.concatenate(heights)
+    chosen = np.tile(some, peaks)
+    for _ in range(rounds):
+        tried = left + (right - left) * np.linspace(0, 1, _ZOOM)
+        tried = np.concatenate([tried, x], axis=2)
+        found = evaluate(tried, chosen)
+        at = np.argmax(found, axis=2)[..., None]
+        x, value = np.take_along_axis(tried, at, 2), np.take_along_axis(found, at, 2)
+        # A point that differs from x by rounding alone is no neighbour.
+        below, above = _neighbours(tried, x, (right - left) / (4 * _ZOOM))
+        left, right = np.where(below < x, below, left), np.where(above > x, above, right)
+    x, value = (part[..., 0].reshape(peaks, *points.shape[:2]) for part in (x, value))
+    best = np.argmax(value, axis=0)[None]
+    return np.take_along_axis(x, best, 0)[0], np.take_along_axis(value, best, 0)[0]
 
 
 def _neighbours(points: Array, peak: Array, apart: Any = 0.0) -> tuple[Array, Array]:

@@ -29,7 +29,7 @@ from proofs.games.lowered import Lowered, LoweredGame
 _STEPS = 40
 _HALVINGS = 8
 _CLOSE = 1e-9
-"""A step this small, relative to the decision, is followed by one more, which is the last."""
+"""A step this small, relative to the decision, is the last: the next would be its square."""
 _SOLVED = 1e-9
 _CELLS = 1_000_000
 
@@ -98,30 +98,30 @@ class Stationary:
         dual = np.zeros((len(x), len(equal)))
         result = np.full(x.shape, np.nan)
         active = np.arange(len(x))
-        last = np.zeros(len(x), dtype=bool)
+        terms = self.lagrangian(at, x, dual)
         for _ in range(_STEPS):
             here = rows(at, active)
-            point = _Point(self, here, x, dual, low[active], high[active], equal)
+            point = _Point(self, here, x, dual, low[active], high[active], equal, terms)
             dx, new_dual = point.step()
             size = np.ones((len(x), 1))
-            old = point.residual(x, dual)
+            old = point.residual(x, dual, terms)
             for halving in range(_HALVINGS):
                 trial = np.clip(x + size * dx, low[active], high[active])
                 trial_dual = dual + size * (new_dual - dual)
-                residual = point.residual(trial, trial_dual)
+                terms = self.lagrangian(here, trial, trial_dual)
+                residual = point.residual(trial, trial_dual, terms)
                 fine = residual <= 2 * old + _SOLVED
                 if fine.all() or halving == _HALVINGS - 1:
                     break
                 size = np.where(fine[:, None], size, size / 2)
             moved = (np.abs(trial - x) / _scale(trial)).max(axis=1)
-            x, dual = trial, trial_dual
-            done = last & (residual <= _SOLVED)
-            last = moved <= _CLOSE
-            result[active[done]] = x[done]
+            done = (moved <= _CLOSE) & (residual <= _SOLVED)
+            result[active[done]] = trial[done]
             going = ~done & np.isfinite(residual)
             if not going.any():
                 break
-            active, x, dual, last = active[going], x[going], dual[going], last[going]
+            active, x, dual = active[going], trial[going], trial_dual[going]
+            terms = tuple(term[going] for term in terms)
         return result
 
     def _equalities(self, at: Arrays) -> Array:
@@ -131,7 +131,7 @@ class Stationary:
             found += [side.equality for side in one.sides for _ in range(count)]
         return np.array(found, dtype=bool)
 
-    def lagrangian(self, at: Arrays, x: Array, dual: Array) -> tuple[Array, Array, Array]:
+    def lagrangian(self, at: Arrays, x: Array, dual: Array) -> tuple[Array, ...]:
         """G (games, decisions), g (games, sides), and ∂g/∂x (games, sides, decisions)."""
         at = {**at, **self._unpacked(x, at)}
         games, total = x.shape
@@ -168,10 +168,12 @@ class _Point:
         low: Array,
         high: Array,
         equal: Array,
+        terms: tuple[Array, ...],
     ) -> None:
+        """terms: the system's `lagrangian` at x."""
         self.system, self.at, self.x, self.dual = system, at, x, dual
         self.low, self.high, self.equal = low, high, equal
-        self.gradient, self.gaps, self.slopes = system.lagrangian(at, x, dual)
+        self.gradient, self.gaps, self.slopes = terms
         self.second, self.gap_slopes = self._differences()
         bend = np.abs(np.diagonal(self.second, axis1=1, axis2=2))
         self.bend = np.where(np.isfinite(bend) & (bend > 0), bend, 1.0)
@@ -183,20 +185,22 @@ class _Point:
         """∂G/∂x (games, decisions, decisions) and ∂g/∂x, central."""
         games, total = self.x.shape
         h = 1e-6 * _scale(self.x)
-        ends = []
-        for sign in (1, -1):
-            moved = self.x[:, None, :] + sign * h[:, :, None] * np.eye(total)
-            moved = np.clip(moved, self.low[:, None, :], self.high[:, None, :])
-            big = {s: np.repeat(v, total, axis=0) for s, v in self.at.items()}
-            moved = moved.reshape(games * total, total)
-            gradient, gaps, _ = self.system.lagrangian(big, moved, np.repeat(self.dual, total, 0))
-            ends.append((moved, gradient, gaps))
-        (up, g1, s1), (down, g0, s0) = ends
-        width = np.einsum("bkk->bk", (up - down).reshape(games, total, total))
+        moves = np.concatenate([np.eye(total), -np.eye(total)])
+        moved = self.x[:, None, :] + h[:, None, :] * moves
+        moved = np.clip(moved, self.low[:, None, :], self.high[:, None, :])
+        count = 2 * total
+        big = {s: np.repeat(v, count, axis=0) for s, v in self.at.items()}
+        gradient, gaps, _ = self.system.lagrangian(
+            big, moved.reshape(games * count, total), np.repeat(self.dual, count, 0)
+        )
+
+        def change(values: Array) -> Array:
+            values = values.reshape(games, 2, total, values.shape[-1])
+            return np.swapaxes(values[:, 0] - values[:, 1], 1, 2)
+
+        width = np.einsum("bkk->bk", change(moved))
         width = np.where(width > 0, width, np.inf)[:, None, :]
-        second = np.swapaxes((g1 - g0).reshape(games, total, total), 1, 2) / width
-        gap_slopes = np.swapaxes((s1 - s0).reshape(games, total, len(self.equal)), 1, 2) / width
-        return second, gap_slopes
+        return change(gradient) / width, change(gaps) / width
 
     def step(self) -> tuple[Array, Array]:
         """The change of x, and the new multipliers."""
@@ -224,9 +228,9 @@ class _Point:
         found = _solved(matrix, right)
         return found[:, :total], found[:, total:]
 
-    def residual(self, x: Array, dual: Array) -> Array:
+    def residual(self, x: Array, dual: Array, terms: tuple[Array, ...]) -> Array:
         """(games,): by how much of itself a decision would move; infinite where it is no number."""
-        gradient, gaps, _ = self.system.lagrangian(self.at, x, dual)
+        gradient, gaps, _ = terms
         off = np.abs(x - np.clip(x + gradient / self.bend, self.low, self.high)) / _scale(x)
         found = off.max(axis=1)
         if len(self.equal):
