@@ -171,7 +171,12 @@ def _integers(
 
 
 def _zoomed(
-    evaluate: Callable[..., Array], points: Array, values: Array, peaks: int, rounds: int, some: Array
+    evaluate: Callable[..., Array],
+    points: Array,
+    values: Array,
+    peaks: int,
+    rounds: int,
+    some: Array,
 ) -> tuple[Array, Array]:
     """From the best `peaks` points of the grid that are no lower than their neighbours."""
     padded = np.pad(values, ((0, 0), (0, 0), (1, 1)), constant_values=-np.inf)

@@ -1,7 +1,7 @@
 """Equilibria by numbers: best replies by search, and fixed points of best replies.
 
 Nothing here differentiates a formula or knows a closed form. A player's problem is searched
-globally (`maximise`; several decisions along lines, Powell 1964); players who move at once are
+globally (`maximise`; several decisions by a population and then along lines, Powell 1964); players who move at once are
 iterated to a fixed point of their best replies, accelerated (Anderson 1965); whoever moves before
 others is searched over what the others, solved anew at every candidate, reply.
 
@@ -23,6 +23,7 @@ import sympy as sp
 from proofs.games.formulas import Array, Arrays, rows
 from proofs.games.lowered import Lowered, LoweredGame
 from proofs.games.maximise import maximise
+from proofs.games.population import evolved
 
 Hint = Callable[[Arrays], Mapping[sp.Basic, Array]]
 """A guess of a stage's decisions, given parameters and the decisions of the stages before."""
@@ -30,6 +31,10 @@ Hint = Callable[[Arrays], Mapping[sp.Basic, Array]]
 _CHUNK = 40_000
 _ITERATIONS = 60
 _SAME = 1e-9
+_GENERATIONS = (30, 8)
+"""Of a population, for the last movers and for those whom others reply to."""
+_FLAT = 1e-10
+"""A population gains more than this part of the utility, or it has found nothing."""
 _NESTED = 13
 """Points of the grid for replies that are solved anew at every candidate of an earlier mover."""
 
@@ -93,7 +98,7 @@ def best_reply(
             for part in (found.at, found.value, found.before, found.unbounded)
         )
         return Best({choice.symbol: x[..., None]}, value_, before, unbounded)
-    return _along_lines(mover, at, value, grid, guess=guess)
+    return _along_lines(mover, at, value, grid, last=last, guess=guess)
 
 
 def _noise(mover: Lowered, at: Arrays) -> Array:
@@ -283,9 +288,13 @@ def _along_lines(
     value: Callable[[Mapping[sp.Basic, Array], Any], Array],
     grid: int,
     *,
+    last: bool,
     guess: bool = False,
 ) -> Best:
-    """Several decisions: each in turn, pairs along constraints, and along the way gone so far."""
+    """Several decisions: each in turn, pairs along constraints, and along the way gone so far.
+
+    From the mover's own decisions, or from the best of a population where that is better.
+    """
     symbols = [c.symbol for c in mover.choices]
     integer = np.array([c.integer for c in mover.choices])
     ends = [mover.bounds(c, at) for c in mover.choices]
@@ -302,6 +311,16 @@ def _along_lines(
     best = at_point(x[..., None], slice(None))[..., 0]
     before = best
     unbounded = np.zeros(best.shape, dtype=bool)
+    if grid > _NESTED:
+        rounds = _GENERATIONS[0 if last else 1]
+        there, value_there = evolved(
+            lambda points: at_point(points, slice(None)), low, high, x, integer, rounds=rounds
+        )
+        rounding = mover.rounding({**at, **dict(zip(symbols, np.moveaxis(x[..., None], 2, 0)))})
+        noise = _FLAT * np.abs(best) + 100 * rounding[..., 0]
+        gain = value_there > best + np.where(np.isfinite(noise), noise, 0.0)
+        x = np.where(gain[..., None], there, x)
+        best = np.where(gain, value_there, best)
 
     def search(direction: Array, whole: bool) -> None:
         nonlocal x, best, unbounded

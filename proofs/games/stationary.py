@@ -243,9 +243,8 @@ class _Point:
 
 def _solved(matrix: Array, right: Array) -> Array:
     """Solutions of many linear systems, the least squares' where one is singular."""
-    wrong = ~(np.isfinite(matrix).all(axis=(1, 2)) & np.isfinite(right).all(axis=1))
-    matrix = np.where(wrong[:, None, None], np.eye(matrix.shape[1]), matrix)
-    right = np.where(wrong[:, None], np.nan, right)
+    wrong = np.flatnonzero(~(np.isfinite(matrix).all(axis=(1, 2)) & np.isfinite(right).all(axis=1)))
+    matrix[wrong], right[wrong] = np.eye(matrix.shape[1]), np.nan
     try:
         return np.linalg.solve(matrix, right[..., None])[..., 0]
     except np.linalg.LinAlgError:
@@ -285,7 +284,7 @@ def marginal(expression: sp.Expr, x: sp.Expr, index: sp.Symbol | None = None) ->
 
 def _marginal(expression: sp.Expr, x: sp.Expr, index: sp.Symbol | None) -> sp.Expr:
     base = x.base if isinstance(x, sp.Indexed) else x
-    sums = [s for s in _outermost(expression)]
+    sums = list(_outermost(expression))
     names = {total: sp.Dummy(real=True) for total in sums}
     outer = expression.xreplace(names)
     # Real names for everything: the derivative of an absolute value is then a sign.
