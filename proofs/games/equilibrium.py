@@ -68,6 +68,11 @@ def numerical_equilibrium(
         for stage in range(len(low.stages) - 1, 0, -1):
             at, _ = respond(low, stage, at, [*[None] * (stage + 1), *hints[stage + 1 :]])
         at, settled = respond(low, 0, at, hints)
+        if len(low.stages) == 1 and (exact := stationary(low, 0)):
+            # What best replies led to, to the last digits.
+            near, also = respond(low, 0, at, [exact])
+            at = {s: np.concatenate([near[s], at[s]]) for s in at}
+            settled = np.concatenate([also, settled])
     except KeyError as error:
         raise ValueError(f"game {game.name!r}: {error.args[0]}; give it in `values`") from error
     picked = _distinct(low, at, settled)

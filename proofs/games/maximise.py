@@ -134,7 +134,8 @@ def _rising(points: Array, values: Array, low: Array, high: Array) -> Array:
     inside = np.where(far, -np.inf, values).max(axis=2)
     outside = np.where(far, values, -np.inf).max(axis=2)
     infinite = ~np.isfinite(low) | ~np.isfinite(high)
-    found: Array = infinite & (outside > inside + 1e-9 * (1 + np.abs(inside)))
+    size = np.where(np.isfinite(inside), np.abs(inside), 0.0)
+    found: Array = infinite & (outside > inside + 1e-9 * (1 + size))
     return found
 
 

@@ -1,9 +1,10 @@
 """Equilibria by numbers: best replies by search, and fixed points of best replies.
 
 Nothing here differentiates a formula or knows a closed form. A player's problem is searched
-globally (`maximise`; several decisions by a population and then along lines, Powell 1964); players who move at once are
-iterated to a fixed point of their best replies, accelerated (Anderson 1965); whoever moves before
-others is searched over what the others, solved anew at every candidate, reply.
+globally (`maximise`; several decisions by a population, `evolved`, and then along lines, Powell
+1964); players who move at once are iterated to a fixed point of their best replies, accelerated
+(Anderson 1965); whoever moves before others is searched over what the others, solved anew at every
+candidate, reply.
 
 A first guess of the later replies (`hints`) may come from anywhere: it is where the search begins,
 and it stays only where no search finds anything better. What the search confirms to six digits it
@@ -369,12 +370,18 @@ def _along_lines(
             search(direction, False)
         gone = np.where(integer, 0.0, x - old_x)
         size = np.abs(gone).max(axis=2, keepdims=True)
-        if np.all(best - old <= 1e-15 * (1 + np.abs(best))) and np.all(
+        if not np.any(_more(best, old)) and np.all(
             size <= 1e-10 * np.maximum(np.abs(x).max(axis=2, keepdims=True), 1e-6)
         ):
             break
         search(np.where(size > 0, gone / np.where(size > 0, size, 1), 0), False)
     return Best({s: x[:, :, k, None] for k, s in enumerate(symbols)}, best, before, unbounded)
+
+
+def _more(new: Array, old: Array) -> Array:
+    """Where a value is larger than before by more than rounding; both may be infinite."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((new > old) & ~(new - old <= 1e-15 * (1 + np.abs(new))))
 
 
 def _tangents(
