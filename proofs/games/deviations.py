@@ -9,12 +9,12 @@ nor Newton's method nor the search along lines.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from proofs.games.formulas import Array, Arrays
+from proofs.games.game import Family
 from proofs.games.lowered import Lowered, LoweredGame
 from proofs.games.numeric import respond
 
@@ -52,17 +52,9 @@ def _named(symbol: sp.Basic, member: int) -> sp.Basic:
 
 def _alike(mover: Lowered, at: Arrays) -> bool:
     """Whether all members have the same numbers, and so the same problem."""
-    index = getattr(mover.mover, "index", None)
-    texts = (mover.mover.utility, *(x for d in mover.mover.decisions for x in (d.low, d.high)))
-    if index is None or any(_counts(text, index) for text in (*texts, *mover.mover.constraints)):
-        return False
-    return all(np.all(v == v[:, :1]) for s, v in at.items() if isinstance(s, sp.IndexedBase))
-
-
-def _counts(text: Any, index: sp.Symbol) -> bool:
-    """Whether a member's number is used as a number."""
-    named = {atom: sp.Dummy() for atom in text.atoms(sp.Indexed) if atom.indices == (index,)}
-    return index in text.xreplace(named).free_symbols
+    return isinstance(mover.mover, Family) and all(
+        np.all(v == v[:, :1]) for s, v in at.items() if isinstance(s, sp.IndexedBase)
+    )
 
 
 def _best(

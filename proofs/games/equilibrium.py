@@ -16,6 +16,7 @@ import sympy as sp
 from proofs.games.deviations import deviation
 from proofs.games.formulas import Array, Arrays, rows
 from proofs.games.game import Family, Game
+from proofs.games.growth import growth
 from proofs.games.lowered import LoweredGame, lowered, numbers, placed, symbols
 from proofs.games.numeric import Hint, best_reply, respond
 from proofs.games.solution import Values
@@ -91,8 +92,13 @@ def numerical_equilibrium(
     ]
     reason = ""
     if any(u[best] for u in unbounded.values()):
-        names = ", ".join(name for name, u in unbounded.items() if u[best])
-        reason = f"the utility of {names} has no upper bound"
+        point = {**values, **numbers({s: at[s][best : best + 1] for s in symbols(low)})}
+        reason = "; ".join(
+            growth(mover, point, last=stage == len(low.stages) - 1)
+            for stage, movers in enumerate(low.stages)
+            for mover in movers
+            if unbounded[mover.name][best]
+        )
     elif not settled[best]:
         reason = _cycle(low, rows(at, slice(best, best + 1)))
     elif not worst[best] <= _TOLERANCE:
@@ -147,7 +153,7 @@ def _distinct(low: LoweredGame, at: Arrays, settled: Array) -> list[int]:
 def _gains(
     low: LoweredGame, at: Arrays, hints: Sequence[Hint | None], seed: int
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
-    """By player: gains, whether a utility has no upper bound, and utilities, each (games,).
+    """By player: gains, whether a utility still rises at 1e13, and utilities, each (games,).
 
     The larger of what two searches gain: the one that led here, and one that shares nothing with
     it (`proofs.games.deviations`).

@@ -11,6 +11,7 @@ import sympy as sp
 
 from proofs.games.formulas import Array, Arrays
 from proofs.games.game import Family, Game
+from proofs.games.growth import RISING
 from proofs.games.lowered import FEASIBLE, Lowered, LoweredGame
 from proofs.games.numeric import Hint, best_reply
 from proofs.games.solution import Branch
@@ -99,7 +100,7 @@ def examined(
     kinds = [
         (~number, "not a real number"),
         (~feasible, "not feasible"),
-        (best.unbounded, "the utility has no upper bound"),
+        (best.unbounded, RISING),
         (gain > tolerance, "another decision is better"),
         (apart > _DECISIONS, "another decision is better"),
     ]

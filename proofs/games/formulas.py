@@ -46,6 +46,8 @@ class Formula:
                 raise Unaligned(f"the index of {atom} is neither a member's own nor a number")
             places[atom] = sp.Dummy()
         rest = rest.xreplace(places)
+        if index is not None and index in rest.free_symbols:
+            raise Unaligned(f"{expression} has the number {index} of a member in it")
         own = {d for d, _, _ in self.sums} | set(places.values())
         for symbol in sorted(rest.free_symbols - own, key=str):
             places[symbol] = sp.Dummy()

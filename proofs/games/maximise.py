@@ -23,7 +23,8 @@ _ZOOM = 9
 _DECADES = np.concatenate([[0.0], np.logspace(-6, 8, 43)])
 _TINY = 1e-6
 _FINE = 20
-_FAR = np.array([1e10, 1e13])
+_FAR = 1e13
+"""How far infinite ranges are searched; from a start s beyond 1e10, as far as 1000 s or 1e18."""
 _CONFIRMED = 1e-6
 """Part of a guess by which Newton's step may differ from it: that far, the guess is confirmed."""
 
@@ -31,7 +32,7 @@ _CONFIRMED = 1e-6
 @dataclass(frozen=True)
 class Maximum:
     """at, value: (games, members). before: the value at the start. unbounded: where the value
-    still rises at 1e13."""
+    still rises at 1e13, or at a thousand times a start that is farther than 1e10."""
 
     at: Array
     value: Array
@@ -68,7 +69,7 @@ def maximise(
     points = _grid(low, high, start, grid, integer=integer)
     values = evaluate(points)
     before = values[..., -5]
-    unbounded = _rising(points, values, low, high)
+    unbounded = _rising(points, values, start, low, high)
     if integer:
         return _integers(evaluate, points, values, before, unbounded, low, high)
     order = np.argsort(points, axis=2, kind="stable")
@@ -102,7 +103,7 @@ def _grid(low: Array, high: Array, start: Array, grid: int, *, integer: bool) ->
     share = np.linspace(0, 1, grid)
     with np.errstate(all="ignore"):
         inside = low[..., None] + share * (high - low)[..., None]
-        reach = np.concatenate([_DECADES if grid >= _FINE else _DECADES[::3], _FAR])
+        reach = np.concatenate([_DECADES if grid >= _FINE else _DECADES[::3], [1e10, _FAR]])
         up = low[..., None] + reach
         down = high[..., None] - reach
         both = np.concatenate([-reach[:0:-1], reach])
@@ -118,25 +119,35 @@ def _grid(low: Array, high: Array, start: Array, grid: int, *, integer: bool) ->
     for mask, points in kinds:
         if mask.any():
             found[..., : points.shape[2]][mask] = points[mask]
+    far = np.array([-1.0, 1.0]) * _farthest(start)[..., None]
     near = (
         start[..., None]
         + np.array([0.0, -1e-2, 1e-2, -1e-4, 1e-4]) * np.maximum(np.abs(start), 1e-6)[..., None]
     )
-    found = np.concatenate([found, np.clip(near, low[..., None], high[..., None])], axis=2)
+    more = np.clip(np.concatenate([far, near], axis=2), low[..., None], high[..., None])
+    found = np.concatenate([found, more], axis=2)
     if integer:
         found = np.clip(np.round(found), np.ceil(low)[..., None], np.floor(high)[..., None])
     return found
 
 
-def _rising(points: Array, values: Array, low: Array, high: Array) -> Array:
-    """Whether the value at the farthest point of an infinite range is the best of all."""
-    far = np.abs(points) >= 1e9
-    inside = np.where(far, -np.inf, values).max(axis=2)
-    outside = np.where(far, values, -np.inf).max(axis=2)
-    infinite = ~np.isfinite(low) | ~np.isfinite(high)
+def _farthest(start: Array) -> Array:
+    return np.asarray(_FAR / 1e10 * np.clip(np.abs(start), 1e10, 1e15))
+
+
+def _rising(points: Array, values: Array, start: Array, low: Array, high: Array) -> Array:
+    """Whether the value at the farthest point of an infinite range is the best of all.
+
+    And better than what is nearer than 1e9, by more than rounding.
+    """
+    far = 0.9 * _farthest(start)[..., None]
+    free = np.where(points > 0, np.isposinf(high)[..., None], np.isneginf(low)[..., None])
+    outer, inner = free & (np.abs(points) >= far), np.abs(points) < 1e9
+    outside = np.where(outer, values, -np.inf).max(axis=2)
+    inside = np.where(inner, values, -np.inf).max(axis=2)
+    rest = np.where(outer, -np.inf, values).max(axis=2)
     size = np.where(np.isfinite(inside), np.abs(inside), 0.0)
-    found: Array = infinite & (outside > inside + 1e-9 * (1 + size))
-    return found
+    return np.asarray((outside >= rest) & (outside > inside + 1e-9 * (1 + size)))
 
 
 def _integers(

@@ -317,7 +317,8 @@ def _along_lines(
         there, value_there = evolved(
             lambda points: at_point(points, slice(None)), low, high, x, integer, rounds=rounds
         )
-        rounding = mover.rounding({**at, **dict(zip(symbols, np.moveaxis(x[..., None], 2, 0)))})
+        here = {s: x[:, :, k, None] for k, s in enumerate(symbols)}
+        rounding = mover.rounding({**at, **here})
         noise = _FLAT * np.abs(best) + 100 * rounding[..., 0]
         gain = value_there > best + np.where(np.isfinite(noise), noise, 0.0)
         x = np.where(gain[..., None], there, x)
