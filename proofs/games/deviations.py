@@ -19,7 +19,7 @@ from proofs.games.lowered import Lowered, LoweredGame
 from proofs.games.numeric import respond
 
 _POPULATION = 12
-_ROUNDS = (30, 12)
+_ROUNDS = (30, 5)
 """Generations, for the last movers and for those to whom others reply."""
 _REACH = 10.0
 """How far an unbounded decision goes, in its own size (and at least as far as this)."""
@@ -95,7 +95,7 @@ def _best(
     )
     points = [start, found.x]
     if not whole.any():
-        points += [_polished(value, p, low, high) for p in points]
+        points.append(_polished(value, found.x, low, high))
     values = np.array([value(p[:, None])[0] for p in points])
     best = int(np.argmax(values))
     return points[best], float(values[best])
@@ -161,6 +161,6 @@ def _polished(value: Callable[[Array], Array], start: Array, low: Array, high: A
         jac=True,
         bounds=bounds,
         method="L-BFGS-B",
-        options={"maxiter": 10},
+        options={"maxiter": 8, "maxfun": 12},
     )
     return np.asarray(np.clip(start + size * found.x, low, high))

@@ -99,6 +99,11 @@ def numerical_equilibrium(
             for mover in movers
             if unbounded[mover.name][best]
         )
+    elif wrong := [name for name, v in payoffs.items() if not np.isfinite(v[best])]:
+        reason = (
+            f"the utility of {', '.join(wrong)} is not a finite number, or no decision is feasible, "
+            "wherever search went"
+        )
     elif not settled[best]:
         reason = _cycle(low, rows(at, slice(best, best + 1)))
     elif not worst[best] <= _TOLERANCE:
