@@ -23,6 +23,7 @@ from proofs.games.draws import draw
 from proofs.games.examine import Exact, Trouble, examined
 from proofs.games.formulas import Array, Arrays, Unaligned, rows
 from proofs.games.game import Family, Game
+from proofs.games.growth import RISING, growth
 from proofs.games.lowered import Lowered, LoweredGame, grouped, lowered, numbers, placed, symbols
 from proofs.games.numeric import Hint, respond
 from proofs.games.solution import Check, Equilibrium, Failure
@@ -330,6 +331,10 @@ def _failure(
         symbol = choice.symbol
         x = float(trouble.better[symbol][0, member, 0])
         better[symbol[member + 1] if isinstance(symbol, sp.IndexedBase) else symbol] = x
+    reason = trouble.reason[0]
+    if reason == RISING:
+        point = {**values, **numbers({s: one[s] for s in symbols(low)}), **better}
+        reason = growth(mover, point, last=stage == len(low.stages) - 1)
     where = "" if path else ", after other choices of those before"
     return Failure(
         name or f"{mover.name} {member + 1}",
@@ -338,5 +343,5 @@ def _failure(
         better,
         float(trouble.utility[0]),
         float(trouble.gain[0]),
-        trouble.reason[0] + where,
+        reason + where,
     )

@@ -101,8 +101,8 @@ def numerical_equilibrium(
         )
     elif wrong := [name for name, v in payoffs.items() if not np.isfinite(v[best])]:
         reason = (
-            f"the utility of {', '.join(wrong)} is not a finite number, or no decision is feasible, "
-            "wherever search went"
+            f"the utility of {', '.join(wrong)} is not a finite number, or no decision is "
+            "feasible, wherever search went"
         )
     elif not settled[best]:
         reason = _cycle(low, rows(at, slice(best, best + 1)))

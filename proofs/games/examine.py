@@ -80,7 +80,10 @@ def examined(
     for constraint in mover.constraints:
         gap, scale = constraint(at)
         feasible &= (gap >= -_INSIDE * scale)[..., 0]
-    safe = {c.symbol: np.where(np.isfinite(at[c.symbol]), at[c.symbol], 0.0) for c in mover.choices}
+    # The search begins at numbers: the mover's own decisions, and those of later movers.
+    free = {c.symbol for c in mover.choices}
+    free |= {s for later in range(stage + 1, len(low.stages)) for s in low.symbols(later)}
+    safe = {s: np.where(np.isfinite(at[s]), at[s], 0.0) for s in free}
     best = best_reply(low, stage, mover, {**at, **safe}, hints)
     with np.errstate(all="ignore"):
         gain = np.where(number, (best.value - value) / (1 + np.abs(value)), np.inf)
