@@ -1,8 +1,6 @@
 """Deviations that a search has to see: across ridges, to other peaks, far away; and whose replies
 are found by Newton's method and kept only where search confirms them."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import sympy as sp
@@ -24,7 +22,7 @@ from proofs.games.formulas import Unaligned
 from proofs.games.lowered import lowered, placed
 from proofs.games.numeric import respond
 from proofs.games.stationary import marginal, stationary
-from tests.games import a, b, c, cournot, derive, q1, q2, q3
+from tests.games import a, b, c, cournot, q1, q2, q3
 
 u, v, y = sp.symbols("u v y", real=True)
 i, j = sp.symbols("i j", integer=True)
@@ -274,13 +272,14 @@ def test_members_whose_number_counts_are_written_out():
 
 
 def test_three_stages_are_checked_without_formulas_for_the_replies():
-    """The errors of replies to replies are no deviations."""
-    found = derive(cournot("three", (q1,), (q2,), (q3,)), draws=5)
-    bare = replace(found, replies=())
-    verdict = check(found.game, bare, draws=6)
+    """Half of what is left is the best quantity of each; errors of replies are no deviations."""
+    game = cournot("three", (q1,), (q2,), (q3,))
+    whole = (a - c) / b
+    right = claimed(game, q1=whole / 2, q2=whole / 4, q3=whole / 8)
+    verdict = check(game, right, draws=4)
     assert verdict.holds
     assert verdict.gain <= 1e-9
-    (branch,) = found.branches
-    wrong = {**branch.decisions, q1: branch.decisions[q1] * sp.Rational(1001, 1000)}
-    wrong = replace(bare, branches=(replace(branch, decisions=wrong),))
-    assert not check(found.game, wrong, draws=2).holds
+    first = whole / 2 * sp.Rational(1001, 1000)
+    wrong = claimed(game, q1=first, q2=(whole - first) / 2, q3=(whole - first) / 4)
+    found = check(game, wrong, draws=1)
+    assert [failure.player for failure in found.failures] == ["firm q1"]

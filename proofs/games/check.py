@@ -6,7 +6,8 @@ anew), and are they the decisions that the search finds? Replies are also checke
 equilibrium path, after random choices of those who move first: a reply may be wrong there and
 right on the path, and then the equilibrium is wrong, as the leader was deterred or tempted wrongly.
 
-The search (`proofs.games.numeric`) shares nothing with the derivation but the utilities.
+The search (`proofs.games.numeric`) shares nothing with the derivation but the utilities. Where the
+solution has no formula for the last replies, Newton's method guesses them, and search confirms.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The equilibrium in numbers, for games without a closed form.
 
-Backward induction by search (`proofs.games.numeric`), from several starts at once. What is found
-is tested once more: how much could any player gain by deviating, with later movers replying anew?
+Backward induction by search (`proofs.games.numeric`), from several starts at once, the replies of
+the last movers guessed by Newton's method (`proofs.games.stationary`). What is found is tested once
+more, by a search that shares nothing with the first (`proofs.games.deviations`): how much could any
+player gain by deviating, with later movers replying anew?
 """
 
 from __future__ import annotations
