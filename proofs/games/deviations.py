@@ -1,9 +1,8 @@
 """What a player gains by deviating from given decisions, for the last word on an equilibrium.
 
 Every player's own problem is solved once more, by SciPy's differential evolution (Storn & Price
-1997) and a bounded local search from where that ends, and with the replies of later movers found
-by search alone. Nothing that led to the decisions is used: neither a first guess of the replies
-nor Newton's method nor the search along lines.
+1997) and a bounded local search from where that ends, neither of which led to the decisions. What
+later movers reply to a deviation is found by search without the first guesses of Newton's method.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Backward induction by search (`proofs.games.numeric`), from several starts at once, the replies of
 the last movers guessed by Newton's method (`proofs.games.stationary`). What is found is tested once
-more, by a search that shares nothing with the first (`proofs.games.deviations`): how much could any
-player gain by deviating, with later movers replying anew?
+more, by SciPy's search (`proofs.games.deviations`): how much could any player gain by deviating,
+with later movers replying anew?
 """
 
 from __future__ import annotations
@@ -162,8 +162,8 @@ def _gains(
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
     """By player: gains, whether a utility still rises at 1e13, and utilities, each (games,).
 
-    The larger of what two searches gain: the one that led here, and one that shares nothing with
-    it (`proofs.games.deviations`).
+    The larger of what two searches gain: the one that led here, and another one
+    (`proofs.games.deviations`).
     """
     gains: dict[str, Array] = {}
     unbounded: dict[str, Array] = {}
