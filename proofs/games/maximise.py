@@ -243,7 +243,8 @@ def _newton(
 
     Also says where x is settled: the last step was below 1e-7 of it, or x is at an end of its
     range and the function falls from there. near: a first step that is a smaller part of x than
-    this is not taken, and x is settled.
+    this is not taken, and x is settled; so it is where a constraint cuts the function off and all
+    values around are lower.
     """
     x, best = x.copy(), best.copy()
     settled = np.zeros(x.shape, dtype=bool)
@@ -276,6 +277,13 @@ def _newton(
             settled = (kept & small) | (edge & (f.max(axis=2) <= best + noise))
             if attempt == 0:
                 confirmed = smooth & (np.abs(step) <= near * np.maximum(np.abs(x), _TINY))
+                # A guess on a constraint, beyond which nothing is feasible, has no slope of 0.
+                cut = (np.asarray(near) > 0) & ~smooth & np.isneginf(f).any(axis=2)
+                cut &= f.max(axis=2) <= best + noise
+                if cut.any():
+                    around = x[..., None] * (1 + _CONFIRMED * np.array([-1.0, 1.0]))
+                    around = evaluate(np.clip(around, low[..., None], high[..., None]), some)
+                    confirmed |= cut & (around.max(axis=2) <= best + noise)
             kept, settled = kept & ~confirmed, settled | confirmed
             x, best = np.where(kept, new, x), np.where(kept, value, best)
             if settled.all():
