@@ -350,8 +350,12 @@ def test_dmsb_pools_repeat_their_rounds():
     env.reset(rng, 40)
     assert len(np.unique(env.instances.values[:, 0])) == 3
     known = set(env.instances.values[:, 0])
-    env.restart(np.ones(40, dtype=bool), rng)
-    assert set(env.instances.values[:, 0]) == known
+    taken = []
+    for _ in range(3):
+        env.restart(np.ones(40, dtype=bool), rng)
+        assert set(env.instances.values[:, 0]) == known
+        taken.append(tuple(env.instances.values[:, 0]))
+    assert len(set(taken)) == 3
 
 
 # madda, against the slow simulation ---------------------------------------------------------------
@@ -618,18 +622,23 @@ def test_madda_is_truncated_at_its_horizon_only():
     assert not any(step.terminated.any() for step in steps)
     assert not steps[3].reward.any()
     assert np.array_equal(steps[2].observation, steps[4].observation)
+    env.restart(np.arange(8) < 4, np.random.default_rng(0))
+    step = env.step(np.ones(8))
+    assert step.truncated.tolist() == [False] * 4 + [True] * 4
+    assert not step.terminated.any()
 
 
 def test_madda_restarts_on_instances_of_its_pool():
     env, rng = Madda(buyers=8, sellers=8, pool=5, past=4), np.random.default_rng(1)
     env.reset(rng, 300)
+    assert len(set(env.measures()["optimum within Γ"])) <= 5
+    env.start(tied(dense(drawn(12, 300, buyers=8, sellers=8))))  # some accept at the opening
     matched = set(env.measures()["optimum within Γ"])
-    assert len(matched) <= 5
     for _ in range(3):
         while not env.step(np.full(300, 20.0)).ended.all():
             pass
         rows = rng.random(300) < 0.5
-        env.restart(rows, rng)
+        seen = env.restart(rows, rng)
         assert set(env.measures()["optimum within Γ"]) <= matched
         # Every row is played as if it were alone, wherever the others are.
         picked = env._picked.copy()
@@ -638,6 +647,7 @@ def test_madda_restarts_on_instances_of_its_pool():
         alone.start(
             type(pool)(**{field.name: getattr(pool, field.name)[picked] for field in fields(pool)})
         )
+        assert np.array_equal(seen[rows], alone._seen[rows])
         total, expected = np.zeros(300), np.zeros(300)
         for _ in range(60):
             total += env.step(np.full(300, 2.0)).reward
