@@ -205,6 +205,21 @@ def test_bad_batches_are_explained(name, batch):
         small(name).reset(np.random.default_rng(0), batch)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "other"),
+    [
+        ("dmsb", {"stations": 3}, {"stations": 4}),
+        ("dmsb", {"zeta": 1.0}, {"zeta": 2.0}),
+        ("madda", {"buyers": 4}, {"buyers": 5}),
+        ("madda", {"sellers": 4}, {"sellers": 5}),
+    ],
+)
+def test_instances_of_another_size_are_refused(name, options, other):
+    found = small(name, **other).draw(np.random.default_rng(0), 3)
+    with pytest.raises(InputError, match="of the instances"):
+        small(name, **options).start(found)
+
+
 # dmsb, against the equations number by number -----------------------------------------------------
 
 

@@ -104,6 +104,13 @@ class Dmsb:
         )
 
     def start(self, instances: Instances) -> Array:
+        mine = (1 + self.stations, self.parameters.zeta)
+        given = (instances.values.shape[1], instances.zeta)
+        require(
+            given == mine,
+            f"(providers, zeta) of the instances = {given}: expected {mine}, as they are here; "
+            "draw them from this environment",
+        )
         self._held = instances
         return self._begin(instances.values, instances.latency)
 

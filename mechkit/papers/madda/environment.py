@@ -130,6 +130,12 @@ class Madda:
 
     def start(self, instances: Instances) -> Array:
         """Later restarts begin on these instances, at random."""
+        given = (instances.values.shape[1], instances.costs.shape[1])
+        require(
+            given == (self.buyers, self.sellers),
+            f"(buyers, sellers) of the instances = {given}: expected {self.buyers, self.sellers}, "
+            "as they are here; draw them from this environment",
+        )
         self._hold(instances)
         return self._begin(np.arange(len(instances.values)))
 
