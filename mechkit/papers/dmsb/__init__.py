@@ -4,7 +4,7 @@ Kang et al., "Diffusion-based auction mechanism for efficient resource managemen
 vehicular metaverses". A UAV and N ground stations compete for one task: the best station has it if
 it is ρ times ahead of its rivals, else the UAV. `market` draws what tasks are worth, `rules` holds
 the auction and its factors, `history` two rounds of it, `systems` what they attain, `claims` what
-is said of them.
+is said of them, and `environment` is the choice of the factor as a decision problem.
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ READINGS: tuple[str, ...] = (
     "tomorrow's history is asked apart, over two rounds",
     "the optimal factor's means are over 256 past rounds, drawn independently of the instances",
     "best constant: the best of the 21 factors on those past rounds",
+    "greedy is not described: each of the 21 actions is tried on as many past rounds, in turn, and "
+    "the one with the best mean reward so far is taken, whatever the bids (a greedy choice that "
+    "reads the bids is the optimum)",
+    "the auctioneer of section 5.2 decides about independent rounds: episodes of one step, whose "
+    "state is all bids and all expected latencies",
 )
 
 PAPER = Paper(

@@ -3,7 +3,8 @@ Resource Allocation for Twins Migration in Vehicular Metaverses: A GPT-based DRL
 
 `market` draws vehicles and roadside units, `matching` has Γ and the optima; `mechanism` has the
 auction in closed form, `clocks` runs it under any step policy, `systems` compares; `small` are the
-mechanisms that `claims` is about, and `theorem` and `facts` decide the rest.
+mechanisms that `claims` is about, and `theorem` and `facts` decide the rest. `environment` is the
+auction as an auctioneer's decision problem; `planning` and `unseen` have its exact optima.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ PAPER = Paper(
         "not accepted yet are a third. All rewards are ≤ 0: compare differences.",
         "Welfare and utilities are from true values; eqs. 15-16, from clock prices, stand beside. "
         "A trade by rank that eq. 10 forbids fails, and nobody pays.",
+        "The learned auctioneer acts where a clock moves; in a round in which somebody accepts its "
+        "action is ignored. Greedy is not described: the step of the least expected cost per tick, "
+        "one move ahead, those left being uniform over the rest of the clock.",
         "The optimum is over all matchings that eq. 10 allows. The optimum within Γ, where every "
         "pair that gains trades, is a system and a measure.",
     ),
