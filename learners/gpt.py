@@ -28,16 +28,12 @@ target selects lucky instances rather than good actions (Paster et al. 2022, "Yo
 luck"). It is behaviour cloning with a choice among behaviours; what none of them did in the like of
 a state, it will not do.
 
-**Budget.** `advance(steps)` first plays whole episodes until that many steps are added to the data,
-then makes updates until there is one for every `Config.every` steps of data. Training itself takes
-no steps. Choosing the target takes `validation` episodes per candidate in `policy()`; they are
-played with the network and teach it nothing but that one number, and are counted apart, in
-`sweep_steps`.
+Choosing the target takes `validation` episodes per candidate in `policy()`. They teach the network
+nothing, are no part of the budget (`offline`), and are counted apart, in `sweep_steps`.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,20 +43,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from learners import trajectories
 from learners.environment import Array, Environment, Spec
 from learners.evaluate import evaluate
 from learners.learner import Diverged, Learner
-from learners.networks import (
-    adam,
-    adam_arrays,
-    load_adam,
-    load_module,
-    module_arrays,
-    prefixed,
-    threads,
-    under,
-)
+from learners.offline import Offline
 from learners.trajectories import Trajectories, Units, positive, whole
 
 QUANTILES = (0.5, 0.75, 0.9, 0.97, 1.0)
@@ -83,8 +69,8 @@ class Config:
     threads: of torch; 1 is as fast as 2 at this width.
     """
 
-    context: int = 8
-    width: int = 64
+    context: int = 4
+    width: int = 32
     layers: int = 2
     heads: int = 2
     batch: int = 64
@@ -257,114 +243,61 @@ class Sweep:
 # Training ----------------------------------------------------------------------------------------
 
 
-class Trainer:
-    """See the budget above. data: all episodes so far; sweep: the last, by `policy`."""
+class Trainer(Offline[Transformer]):
+    """sweep: of the last `policy`; sweep_steps: those of all sweeps so far."""
 
     def __init__(
         self, environment: Environment, config: Config, seed: np.random.SeedSequence
     ) -> None:
-        threads(config.threads)
-        self.environment, self.config = environment, config
-        self.steps = self.updates = self.sweep_steps = 0
-        playing, sampling, weights, validating = (int(word) for word in seed.generate_state(4))
-        self.playing = np.random.default_rng(playing)
-        self.sampling = np.random.default_rng(sampling)
-        self.validating = validating
-        draw = torch.Generator().manual_seed(weights)
-        self.network = Transformer(environment.spec, config, draw)
-        self.optimiser = adam(self.network.parameters(), config.rate)
-        self.data = trajectories.empty(environment.spec)
-        self.measured = 0
-        self.sweep: tuple[tuple[int, int], Sweep] | None = None
+        spec = environment.spec
+        super().__init__(environment, config, seed, lambda draw: Transformer(spec, config, draw))
+        self.sweep: Sweep | None = None
+        self.sweep_steps = 0
 
-    def advance(self, steps: int) -> Mapping[str, float]:
-        self.data = trajectories.grown(self.data, self.environment, steps, self.playing)
-        self.steps = self.data.steps
-        if len(self.data) >= 2 * self.measured:
-            self.measured = len(self.data)
-            self.units = trajectories.units(self.data)
-        ends = np.cumsum(self.data.lengths + self.config.context - 1)
-        losses = []
-        while self.updates < self.steps // self.config.every:
-            losses.append(self.update(ends))
-        numbers = {"episodes": len(self.data), "mean_return": float(self.data.returns.mean())}
-        return numbers | ({"loss": float(np.mean(losses))} if losses else {})
+    def prepare(self) -> None:
+        # How many windows there are up to the end of each episode.
+        self.ends = np.cumsum(self.data.lengths + self.config.context - 1)
+        self.sweep = None
 
-    def update(self, ends: Array) -> float:
-        """One gradient step; ends (episodes,): how many windows there are up to each episode."""
+    def loss(self) -> Tensor:
         given, taken, inside = windows(
-            self.data, ends, self.config.context, self.units, self.config.batch, self.sampling
+            self.data, self.ends, self.config.context, self.units, self.config.batch, self.sampling
         )
-        logits = self.network(*given)
-        loss = functional.cross_entropy(logits[inside], taken[inside])
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.rate * min(1, (self.updates + 1) / self.config.warmup)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        if not torch.isfinite(loss) or not torch.isfinite(norm):
-            raise Diverged(f"the loss is {loss.item()} at update {self.updates}")
-        self.optimiser.step()
-        self.updates += 1
-        return loss.item()
+        return functional.cross_entropy(self.network(*given)[inside], taken[inside])
 
     def prompted(self, target: float) -> Prompted:
         """The network as it is now, told to reach that return."""
-        if self.measured == 0:
-            raise ValueError("no data yet: advance first")
-        network = copy.deepcopy(self.network).eval()
-        return Prompted(network, self.environment.spec, self.config.context, self.units, target)
+        spec, context = self.environment.spec, self.config.context
+        return Prompted(self.trained(), spec, context, self.units, target)
 
     def policy(self) -> Prompted:
         """With the target that earns most on the validation instances, which are always the same.
 
         Plays them in the trainer's environment, whose episodes under way are lost.
         """
-        if self.sweep is None or self.sweep[0] != (self.updates, self.steps):
-            found = self.swept(targets(self.data))
-            self.sweep = ((self.updates, self.steps), found)
-            self.sweep_steps += found.steps
-        return self.prompted(self.sweep[1].best)
+        if self.sweep is None:
+            self.sweep = self.swept(targets(self.data))
+            self.sweep_steps += self.sweep.steps
+        return self.prompted(self.sweep.best)
 
     def swept(self, candidates: Array) -> Sweep:
         """Each candidate on the same instances."""
         rng = np.random.default_rng(self.validating)
         instances = self.environment.draw(rng, self.config.validation)
         played = [
-            evaluate(self.prompted(target), self.environment, instances, np.random.default_rng(0))
+            evaluate(self.prompted(target), self.environment, instances, rng)
             for target in candidates
         ]
         earned = np.array([each.returns.mean() for each in played])
         return Sweep(candidates, earned, int(sum(each.steps.sum() for each in played)))
 
     def save(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays = {
-            **prefixed("network", module_arrays(self.network)),
-            **prefixed("adam", adam_arrays(self.optimiser)),
-            **prefixed("data", trajectories.arrays(self.data)),
-        }
-        numbers = {
-            "updates": self.updates,
-            "measured": self.measured,
-            "sweep_steps": self.sweep_steps,
-            "playing": self.playing.bit_generator.state,
-            "sampling": self.sampling.bit_generator.state,
-            "validating": self.validating,
-        }
-        return arrays, numbers
+        arrays, numbers = super().save()
+        return arrays, numbers | {"sweep_steps": self.sweep_steps}
 
     def load(self, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> None:
-        data = trajectories.from_arrays(under("data", arrays), self.environment.spec)
-        load_module(self.network, under("network", arrays), "network")
-        load_adam(self.optimiser, under("adam", arrays), "adam")
-        self.data, self.steps = data, data.steps
-        self.updates, self.measured = int(numbers["updates"]), int(numbers["measured"])
-        self.sweep_steps, self.validating = int(numbers["sweep_steps"]), int(numbers["validating"])
-        self.playing.bit_generator.state = numbers["playing"]
-        self.sampling.bit_generator.state = numbers["sampling"]
-        if self.measured:
-            self.units = trajectories.units(data.select(slice(self.measured)))
-        self.sweep = None
+        super().load(arrays, numbers)
+        self.sweep_steps = int(numbers.get("sweep_steps", 0))
 
 
 def windows(
@@ -410,6 +343,4 @@ def targets(data: Trajectories) -> Array:
     return np.unique(np.concatenate([low, beyond]))
 
 
-LEARNER = Learner(
-    "gpt", "a transformer told the return to reach (madda)", Config, Trainer
-)
+LEARNER = Learner("gpt", "a transformer told the return to reach (madda)", Config, Trainer)

@@ -76,8 +76,8 @@ def constant_return(goal, step):
 def best_mean() -> float:
     """The largest expected return of any policy, by backward induction on whole positions.
 
-    worth[p] · (DEPTH − p)/DEPTH is what remains to be lost from p on, where x > p; a step to q costs
-    the fee on all of that, the overshoot q − x on those in (p, min(q, DEPTH)].
+    lost[p]/DEPTH is what is lost from p on by those x that are beyond p; a step to q costs all of
+    them the fee, and those in (p, min(q, DEPTH)] the overshoot q − x.
     """
     lost = np.zeros(DEPTH + 1)  # times DEPTH, over x beyond p
     for p in range(DEPTH - 1, -1, -1):
