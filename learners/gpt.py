@@ -43,6 +43,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from learners import trajectories
 from learners.environment import Array, Environment, Spec
 from learners.evaluate import evaluate
 from learners.learner import Diverged, Learner
@@ -275,6 +276,7 @@ class Trainer(Offline[Transformer]):
 
         Plays them in the trainer's environment, whose episodes under way are lost.
         """
+        self.trained()
         if self.sweep is None:
             self.sweep = self.swept(targets(self.data))
             self.sweep_steps += self.sweep.steps
@@ -323,9 +325,8 @@ def windows(
     times = first[:, None] + np.arange(context)
     inside = times <= np.minimum(last, length - 1)[:, None]
     at = (rows[:, None], np.where(inside, times, 0))
-    rewards = data.rewards[rows]
-    to_go = np.cumsum(rewards[:, ::-1], axis=1)[:, ::-1]
-    returns = units.returns(np.take_along_axis(to_go, at[1], axis=1))
+    later = trajectories.to_go(data.rewards[rows])
+    returns = units.returns(np.take_along_axis(later, at[1], axis=1))
     taken = torch.from_numpy(data.actions[at].astype(np.int64))
     given = (
         torch.from_numpy(returns),

@@ -69,11 +69,16 @@ class Trajectories:
     @property
     def returns_to_go(self) -> Array:
         """(episodes, time): the sum of this reward and all later ones; 0 in the padding."""
-        return np.cumsum(self.rewards[:, ::-1], axis=1)[:, ::-1]
+        return to_go(self.rewards)
 
     def select(self, rows: Array | slice) -> Trajectories:
         """Those episodes, of indices, booleans or a slice."""
         return Trajectories(*(getattr(self, entry.name)[rows] for entry in fields(self)))
+
+
+def to_go(rewards: Array) -> Array:
+    """(episodes, time) -> the same: this reward and all later ones."""
+    return np.cumsum(rewards[:, ::-1], axis=1)[:, ::-1]
 
 
 def empty(spec: Spec) -> Trajectories:
