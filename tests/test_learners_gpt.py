@@ -9,7 +9,7 @@ from descending import LEVELS, Descending, best_mean, constant_return
 from learners import trajectories
 from learners.environment import seeds
 from learners.evaluate import evaluate
-from learners.gpt import LEARNER, Config, Transformer, targets, windows
+from learners.gpt import LEARNER, Config, Prompted, Transformer, targets, windows
 
 NETWORK = Config(context=6, width=16, layers=3, heads=4)
 
@@ -175,26 +175,27 @@ def test_a_batch_acts_as_its_episodes_would_alone(trainer):
         assert single.returns[0] == played.returns[row]
 
 
-def test_the_rolling_window_is_the_last_steps_of_the_episode(trainer, monkeypatch):
+def test_the_rolling_window_is_the_last_steps_of_the_episode(network, data, monkeypatch):
     """What it plays is what the network says of the last K steps, put together anew."""
     monkeypatch.setattr("learners.gpt.CHUNK", 7)
-    target, context, units = -12.0, trainer.config.context, trainer.units
-    recorded = Recorded(trainer.prompted(target))
-    goals = np.linspace(30, 60, 20)
+    target, context, units = -12.0, NETWORK.context, trajectories.units(data)
+    recorded = Recorded(Prompted(network, Descending.spec, context, units, target))
+    goals = np.linspace(30, 60, 40)
     evaluate(recorded, Descending(), goals, np.random.default_rng(0))
     seen, done, paid = (np.array(part) for part in (recorded.seen, recorded.done, recorded.paid))
     assert len(seen) > context + 1
+    assert len(np.unique(done)) > 2
     for t in range(len(seen)):
         times = np.arange(max(0, t - context + 1), t + 1)
         left = np.array([target - paid[:each].sum(axis=0) for each in times]).T
         indices = np.searchsorted(LEVELS, done[times]).T
         indices[:, -1] = (indices[:, -1] + 1) % len(LEVELS)  # its own action is not to matter
         with torch.inference_mode():
-            logits = trainer.network(
+            logits = network(
                 torch.from_numpy(units.returns(left)),
                 torch.from_numpy(units.states(seen[times].swapaxes(0, 1))),
                 torch.from_numpy(indices),
-                torch.from_numpy(times).expand(20, -1),
+                torch.from_numpy(times).expand(len(goals), -1),
             )[:, -1]
         assert np.array_equal(np.array(LEVELS)[logits.argmax(dim=1)], done[t])
 
