@@ -50,7 +50,7 @@ from learners.learner import Diverged, Learner
 from learners.offline import Offline
 from learners.trajectories import Trajectories, Units, positive, whole
 
-QUANTILES = (0.5, 0.75, 0.9, 0.97, 1.0)
+QUANTILES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 BEYOND = (0.25, 0.5, 1.0)
 """Target returns: quantiles of the data's, and the best plus these shares of (best − median)."""
 CHUNK = 512
@@ -76,7 +76,7 @@ class Config:
     heads: int = 2
     batch: int = 64
     every: int = 100
-    rate: float = 1e-3
+    rate: float = 3e-3
     warmup: int = 100
     clip: float = 1.0
     validation: int = 64
@@ -245,31 +245,32 @@ class Sweep:
 
 
 class Trainer(Offline[Transformer]):
-    """sweep: of the last `policy`; sweep_steps: those of all sweeps so far."""
+    """context: K, or the horizon where that is shorter. sweep: of the last `policy`; sweep_steps:
+    those of all sweeps so far."""
 
     def __init__(
         self, environment: Environment, config: Config, seed: np.random.SeedSequence
     ) -> None:
         spec = environment.spec
+        self.context = min(config.context, spec.horizon)
         super().__init__(environment, config, seed, lambda draw: Transformer(spec, config, draw))
         self.sweep: Sweep | None = None
         self.sweep_steps = 0
 
     def prepare(self) -> None:
         # How many windows there are up to the end of each episode.
-        self.ends = np.cumsum(self.data.lengths + self.config.context - 1)
+        self.ends = np.cumsum(self.data.lengths + self.context - 1)
         self.sweep = None
 
     def loss(self) -> Tensor:
         given, taken, inside = windows(
-            self.data, self.ends, self.config.context, self.units, self.config.batch, self.sampling
+            self.data, self.ends, self.context, self.units, self.config.batch, self.sampling
         )
         return functional.cross_entropy(self.network(*given)[inside], taken[inside])
 
     def prompted(self, target: float) -> Prompted:
         """The network as it is now, told to reach that return."""
-        spec, context = self.environment.spec, self.config.context
-        return Prompted(self.trained(), spec, context, self.units, target)
+        return Prompted(self.trained(), self.environment.spec, self.context, self.units, target)
 
     def policy(self) -> Prompted:
         """With the target that earns most on the validation instances, which are always the same.

@@ -20,7 +20,7 @@ the environment among them, is recorded by the same `collect`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -92,19 +92,21 @@ def empty(spec: Spec) -> Trajectories:
     )
 
 
-def joined(first: Trajectories, second: Trajectories) -> Trajectories:
-    """The episodes of both, in this order."""
-    time = max(first.actions.shape[1], second.actions.shape[1])
+def joined(parts: Sequence[Trajectories]) -> Trajectories:
+    """The episodes of all, in this order."""
+    time = max(part.actions.shape[1] for part in parts)
 
-    def both(name: str) -> Array:
-        parts = [getattr(data, name) for data in (first, second)]
-        if parts[0].ndim == 1:
-            return np.concatenate(parts)
-        short = [(0, 0)] * (parts[0].ndim - 2)
-        wide = [np.pad(part, [(0, 0), (0, time - part.shape[1]), *short]) for part in parts]
-        return np.concatenate(wide)
+    def wide(array: Array) -> Array:
+        if array.ndim == 1 or array.shape[1] == time:
+            return array
+        return np.pad(array, [(0, 0), (0, time - array.shape[1]), *[(0, 0)] * (array.ndim - 2)])
 
-    return Trajectories(*(both(entry.name) for entry in fields(Trajectories)))
+    return Trajectories(
+        *(
+            np.concatenate([wide(getattr(part, entry.name)) for part in parts])
+            for entry in fields(Trajectories)
+        )
+    )
 
 
 # Behaviours --------------------------------------------------------------------------------------
@@ -202,14 +204,16 @@ def grown(
     """
     if len(environment.spec.agents) != 1:
         raise ValueError(f"agents {environment.spec.agents}: expected a single one")
-    wanted = data.steps + steps
-    while data.steps < wanted:
-        typical = data.steps / len(data) if len(data) else environment.spec.horizon
-        batch = int(np.clip(math.ceil((wanted - data.steps) / typical), FEWEST, MOST))
-        low, high = extremes(data.select(slice(-MOST, None))) if len(data) else (None, None)
+    parts, last, missing = [data], data, steps
+    while missing > 0:
+        typical = last.steps / len(last) if len(last) else environment.spec.horizon
+        batch = int(np.clip(math.ceil(missing / typical), FEWEST, MOST))
+        low, high = extremes(last.select(slice(-MOST, None))) if len(last) else (None, None)
         policy = Behaviours(environment.spec, low, high)
-        data = joined(data, collect(policy, environment, environment.draw(rng, batch), rng))
-    return data
+        last = collect(policy, environment, environment.draw(rng, batch), rng)
+        missing -= last.steps
+        parts.append(last)
+    return joined(parts)
 
 
 # What a network is fed ---------------------------------------------------------------------------
@@ -223,32 +227,37 @@ def extremes(data: Trajectories) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Of the data: mean and deviation of every entry of a state (size,), and of whole returns."""
+    """Mean and deviation of every entry of a state, (size,); median of whole returns and the mean
+    distance from it of those above."""
 
     mean: Array
     deviation: Array
-    centre: float
-    spread: float
+    median: float
+    above: float
 
     def states(self, observation: Array) -> Array:
         """(..., size) -> the same, of mean 0 and deviation 1 over the data."""
         return ((observation - self.mean) / self.deviation).astype(np.float32)
 
     def returns(self, amount: Array) -> Array:
-        """Returns-to-go, in deviations of a whole episode's return from its mean."""
-        return ((amount - self.centre) / self.spread).astype(np.float32)
+        """Returns-to-go, from 0 at the median to 1 at the mean of the better half.
+
+        What will be asked for lies there; the worse half may lie far below, and in deviations of
+        all data the better half would be told apart badly.
+        """
+        return ((amount - self.median) / self.above).astype(np.float32)
 
 
 def units(data: Trajectories) -> Units:
-    """An entry or a return that never varies has deviation 1, so that it becomes 0."""
-    seen = data.observations[data.valid].astype(float)
-    returns = data.returns
-
-    def spread(values: Array) -> Array:
-        deviation = values.std(axis=0)
-        return np.where(deviation > 1e-9 * (1 + np.abs(values).max(axis=0)), deviation, 1.0)
-
-    return Units(seen.mean(axis=0), spread(seen), float(returns.mean()), float(spread(returns)))
+    """An entry or a return that never varies has unit 1, so that it becomes 0."""
+    seen, returns = data.observations[data.valid].astype(float), data.returns
+    deviation, median = seen.std(axis=0), float(np.median(returns))
+    above = float(np.maximum(returns - median, 0).mean() * 2)
+    varies = deviation > 1e-9 * (1 + np.abs(seen).max(axis=0))
+    some = above > 1e-9 * (1 + np.abs(returns).max())
+    return Units(
+        seen.mean(axis=0), np.where(varies, deviation, 1.0), median, above if some else 1.0
+    )
 
 
 # Arrays and back ---------------------------------------------------------------------------------
