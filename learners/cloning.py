@@ -34,6 +34,7 @@ class Config:
     batch: states in an update, as many as the transformer's windows hold.
     every: steps of data for one update, as the transformer's.
     rate: of Adam, reached linearly in `warmup` updates. clip: the gradient's largest norm.
+    average: share of the newest weights in those that act, so that one minibatch does not decide.
     threads: of torch; 1 is fastest at this width.
     """
 
@@ -45,12 +46,13 @@ class Config:
     rate: float = 1e-3
     warmup: int = 100
     clip: float = 1.0
+    average: float = 0.01
     threads: int = 1
 
     def __post_init__(self) -> None:
         whole(self, "width", "depth", "batch", "every", "warmup", "threads")
         positive(self, "rate", "clip")
-        positive(self, "best", most=1)
+        positive(self, "best", "average", most=1)
 
 
 @dataclass(frozen=True, kw_only=True)

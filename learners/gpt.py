@@ -64,8 +64,12 @@ class Config:
     context: K, the steps that the transformer looks back, the present one included.
     width, layers, heads: of the transformer; heads divide the width.
     batch: windows of K steps in an update.
+    openings: the share of them that are an episode's first steps. Later on a behaviour gives itself
+        away by what it did, and the return asked for matters where nothing has been done yet.
     every: steps of data for one update.
     rate: of Adam, reached linearly in `warmup` updates. clip: the gradient's largest norm.
+    average: share of the newest weights in those that act: where levels are nearly equally likely,
+        one minibatch would decide.
     validation: instances on which the target return is chosen; each candidate plays all of them.
     threads: of torch; 1 is as fast as 2 at this width.
     """
@@ -75,10 +79,12 @@ class Config:
     layers: int = 2
     heads: int = 2
     batch: int = 64
+    openings: float = 0.25
     every: int = 100
     rate: float = 3e-3
     warmup: int = 100
     clip: float = 1.0
+    average: float = 0.01
     validation: int = 64
     threads: int = 1
 
@@ -86,6 +92,7 @@ class Config:
         whole(self, "context", "width", "layers", "heads", "batch", "every", "warmup")
         whole(self, "validation", "threads")
         positive(self, "rate", "clip")
+        positive(self, "average", "openings", most=1)
         if self.width % self.heads:
             raise ValueError(f"heads = {self.heads}: expected a divisor of width = {self.width}")
 
@@ -264,7 +271,10 @@ class Trainer(Offline[Transformer]):
 
     def loss(self) -> Tensor:
         given, taken, inside = windows(
-            self.data, self.ends, self.context, self.units, self.config.batch, self.sampling
+            self.data,
+            drawn(self.ends, self.context, self.config, self.sampling),
+            self.context,
+            self.units,
         )
         return functional.cross_entropy(self.network(*given)[inside], taken[inside])
 
@@ -303,25 +313,36 @@ class Trainer(Offline[Transformer]):
         self.sweep_steps = int(numbers.get("sweep_steps", 0))
 
 
-def windows(
-    data: Trajectories,
-    ends: Array,
-    context: int,
-    units: Units,
-    batch: int,
-    rng: np.random.Generator,
-) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor, Tensor]:
-    """Random windows of up to `context` steps: (what the network is given), actions, inside.
+def drawn(
+    ends: Array, context: int, config: Config, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Random windows: of which episode, and which of its windows, (batch,) each.
 
-    All (batch, context, ...), padded at the end; inside: where there was a step. An episode of T
-    steps has T + K − 1 windows, those that overlap it, so that every step of every episode is seen
-    equally often, the first and the last included, and the first as it is when acting: with nothing
-    before it.
+    An episode of T steps has T + K − 1 windows, those that overlap it, so that every step of every
+    episode is seen equally often, the first and the last included, and the first as it is when
+    acting: with nothing before it. Of all windows any is as likely as any other, but for `openings`
+    those of the first K steps of an episode: more of the first steps of all episodes alike, so that
+    what is most likely in a state, given the return and the step's number, is what it was.
     """
-    drawn = rng.integers(ends[-1], size=batch)
-    rows = np.searchsorted(ends, drawn, side="right")
+    some = rng.integers(ends[-1], size=config.batch)
+    rows = np.searchsorted(ends, some, side="right")
+    which = some - np.concatenate([[0], ends])[rows]
+    first = np.arange(config.batch) < round(config.openings * config.batch)
+    any_row = rng.integers(len(ends), size=config.batch)
+    return np.where(first, any_row, rows), np.where(first, context - 1, which)
+
+
+def windows(
+    data: Trajectories, picked: tuple[Array, Array], context: int, units: Units
+) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor, Tensor]:
+    """Windows of up to `context` steps: (what the network is given), actions, inside.
+
+    picked: episodes and the number of each one's last step in the window, 0 to T + K − 2, where
+    those from T on are padding. All are (batch, context, ...), padded at the end; inside: where
+    there was a step.
+    """
+    rows, last = picked
     length = data.lengths[rows]
-    last = drawn - (ends[rows] - (length + context - 1))  # 0 to T + K − 2
     first = np.maximum(last - context + 1, 0)
     times = first[:, None] + np.arange(context)
     inside = times <= np.minimum(last, length - 1)[:, None]

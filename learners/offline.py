@@ -21,6 +21,7 @@ from learners.learner import Diverged
 from learners.networks import (
     adam,
     adam_arrays,
+    follow,
     generator,
     load_adam,
     load_module,
@@ -39,9 +40,10 @@ Network = TypeVar("Network", bound="nn.Module")
 class Offline(Generic[Network]):
     """A network trained on the data. A subclass says how (`loss`) and what for (`policy`).
 
-    config: has `every`, `rate`, `warmup`, `clip` and `threads` (see the learners' own). build: the
-    network, with first weights from the generator given. data: all episodes so far. units: of the
-    first `measured` of them; measured again when there are twice as many.
+    config: has `every`, `rate`, `warmup`, `clip`, `average` and `threads` (see the learners' own).
+    build: the network, with first weights from the generator given. mean: the same, of averaged
+    weights; it is what acts. data: all episodes so far. units: of the first `measured` of them;
+    measured again when there are twice as many.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Offline(Generic[Network]):
         self.sampling = np.random.default_rng(sampling)
         self.validating = validating
         self.network = build(generator(weights))
+        self.mean = copy.deepcopy(self.network)
         self.optimiser = adam(self.network.parameters(), config.rate)
         self.data = trajectories.empty(environment.spec)
 
@@ -101,17 +104,20 @@ class Offline(Generic[Network]):
             )
         self.optimiser.step()
         self.updates += 1
+        # The plain mean of all weights so far, until that is longer than the average asked for.
+        follow(self.mean, self.network, max(self.config.average, 1 / self.updates))
         return loss.item()
 
     def trained(self) -> Network:
-        """A copy of the network as it is now; ValueError before the first `advance`."""
+        """A copy of the averaged network as it is now; ValueError before the first `advance`."""
         if self.measured == 0:
             raise ValueError("nothing learnt yet: call advance(steps) first")
-        return copy.deepcopy(self.network).eval()
+        return copy.deepcopy(self.mean).eval()
 
     def save(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = {
             **prefixed("network", module_arrays(self.network)),
+            **prefixed("mean", module_arrays(self.mean)),
             **prefixed("adam", adam_arrays(self.optimiser)),
             **prefixed("data", trajectories.arrays(self.data)),
         }
@@ -131,6 +137,7 @@ class Offline(Generic[Network]):
         if not 0 <= numbers["measured"] <= len(data):
             raise ValueError(f"measured = {numbers['measured']}: there are {len(data)} episodes")
         load_module(self.network, under("network", arrays), "network")
+        load_module(self.mean, under("mean", arrays), "mean")
         load_adam(self.optimiser, under("adam", arrays), "adam")
         self.data, self.steps = data, data.steps
         self.updates, self.measured = int(numbers["updates"]), int(numbers["measured"])

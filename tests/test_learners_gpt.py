@@ -9,7 +9,7 @@ from descending import LEVELS, Descending, best_mean, constant_return
 from learners import trajectories
 from learners.environment import seeds
 from learners.evaluate import evaluate
-from learners.gpt import LEARNER, Config, Prompted, Transformer, targets, windows
+from learners.gpt import LEARNER, Config, Prompted, Transformer, drawn, targets, windows
 
 NETWORK = Config(context=6, width=16, layers=3, heads=4)
 
@@ -92,21 +92,18 @@ def test_gradients_of_a_prediction_reach_no_later_token(network):
 # Windows of the data -----------------------------------------------------------------------------
 
 
-class Every:
-    """In place of a generator: every number below the bound, once."""
-
-    def integers(self, bound, size):
-        return np.arange(bound)
+def every_window(data, context):
+    """All of them, once: episodes, and the number of the last step of each."""
+    each = data.lengths + context - 1
+    rows = np.repeat(np.arange(len(data)), each)
+    return rows, np.concatenate([np.arange(count) for count in each])
 
 
 def test_every_step_is_in_as_many_windows(data):
-    context = 6
-    ends = np.cumsum(data.lengths + context - 1)
-    units = trajectories.units(data)
-    (returns, states, actions, times), taken, inside = windows(
-        data, ends, context, units, 0, Every()
-    )
-    rows = np.repeat(np.arange(len(data)), data.lengths + context - 1)[:, None]
+    context, units = 6, trajectories.units(data)
+    picked = every_window(data, context)
+    (returns, states, actions, times), taken, inside = windows(data, picked, context, units)
+    rows = picked[0][:, None]
     here = inside.numpy()
     count = np.zeros(data.actions.shape, dtype=int)
     np.add.at(count, (np.broadcast_to(rows, here.shape)[here], times.numpy()[here]), 1)
@@ -123,10 +120,28 @@ def test_every_step_is_in_as_many_windows(data):
     assert np.array_equal(returns[inside], units.returns(data.returns_to_go[at]))
 
 
+def test_windows_are_drawn_evenly_but_for_the_openings(data):
+    few = data.select(slice(6))
+    context, config = 4, Config(batch=20_000, openings=0.3)
+    ends = np.cumsum(few.lengths + context - 1)
+    rows, last = drawn(ends, context, config, np.random.default_rng(0))
+    opening, rest = slice(6000), slice(6000, None)
+    assert (last[opening] == context - 1).all()
+    shares = np.bincount(rows[opening], minlength=6) / 6000
+    assert shares == pytest.approx([1 / 6] * 6, abs=0.025)
+    assert (last >= 0).all()
+    assert (last < (few.lengths + context - 1)[rows]).all()
+    counts: dict = {}
+    for pair in zip(rows[rest], last[rest], strict=True):
+        counts[pair] = counts.get(pair, 0) + 1
+    assert set(counts) == set(zip(*every_window(few, context), strict=True))
+    mean = 14_000 / len(counts)
+    assert max(abs(count - mean) for count in counts.values()) < 5 * mean**0.5
+
+
 def test_padding_has_no_effect(data, network):
-    ends = np.cumsum(data.lengths + 5)
-    units, rng = trajectories.units(data), np.random.default_rng(0)
-    inputs, _, inside = windows(data, ends, 6, units, 40, rng)
+    rows, last = (part[::37][:40] for part in every_window(data, 6))
+    inputs, _, inside = windows(data, (rows, last), 6, trajectories.units(data))
     assert not inside.all()
     with torch.inference_mode():
         padded = network(*inputs)
@@ -158,17 +173,19 @@ class Recorded:
         self.policy.observe(reward, ended)
 
 
-def test_a_batch_acts_as_its_episodes_would_alone(trainer):
-    goals = Descending().draw(np.random.default_rng(5), 24)
-    target = float(np.quantile(trainer.data.returns, 0.2))
+def test_a_batch_acts_as_its_episodes_would_alone(network, data):
+    goals = np.random.default_rng(5).uniform(0, 400, size=24)
+    units = trajectories.units(data)
 
     def actions(instances):
-        recorded = Recorded(trainer.prompted(target))
+        policy = Prompted(network, Descending.spec, NETWORK.context, units, -12.0)
+        recorded = Recorded(policy)
         played = evaluate(recorded, Descending(), instances, np.random.default_rng(0))
         return np.array(recorded.done), played
 
     together, played = actions(goals)
-    assert len(set(played.steps)) > 3  # episodes of several lengths
+    assert len(set(played.steps)) > 6  # episodes of several lengths
+    assert len(np.unique(together)) > 1
     for row in range(len(goals)):
         alone, single = actions(goals[row : row + 1])
         assert np.array_equal(alone[:, 0], together[: single.steps[0], row])

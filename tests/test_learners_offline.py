@@ -13,12 +13,12 @@ from learners.evaluate import evaluate
 from learners.learner import Diverged, learner
 
 NAMES = ("gpt", "cloning", "percentile-cloning")
-SMALL = {"every": 50, "batch": 16, "width": 16}
+SMALL = {"every": 100, "batch": 16, "width": 16}
 TEST = Descending().draw(np.random.default_rng(77), 50)
 
 
 def small(name):
-    return SMALL | ({"validation": 8} if name == "gpt" else {})
+    return SMALL | ({"validation": 8, "context": 2} if name == "gpt" else {})
 
 
 def started(name, seed=0, environment=None, **options):
@@ -48,7 +48,7 @@ def test_a_budget_is_steps_of_data_and_updates_follow(name):
         before = trainer.steps
         numbers = trainer.advance(budget)
         assert before + budget <= trainer.steps == trainer.data.steps
-        assert trainer.updates == trainer.steps // 50
+        assert trainer.updates == trainer.steps // 100
     assert np.isfinite(list(numbers.values())).all()
     steps = trainer.steps
     played(trainer)
@@ -113,7 +113,7 @@ def test_a_policy_stays_as_it_was_when_training_goes_on(name):
     trainer.advance(1500)
     after = evaluate(policy, Descending(), TEST, np.random.default_rng(0)).returns
     assert np.array_equal(before, after)
-    now = list(trainer.network.parameters())
+    now = list(trainer.mean.parameters())
     assert all(torch.equal(a, b) for a, b in zip(weights, policy.network.parameters(), strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(weights, now, strict=True))
 
@@ -124,7 +124,8 @@ def test_a_run_that_diverges_stops_and_says_where(name):
     trainer.advance(600)
     updates = trainer.updates
     with torch.no_grad():
-        next(iter(trainer.network.parameters())).fill_(torch.nan)
+        for network in (trainer.network, trainer.mean):
+            next(iter(network.parameters())).fill_(torch.nan)
     with pytest.raises(Diverged, match="logits are not finite"):
         played(trainer)
     with pytest.raises(Diverged, match=f"loss nan, gradient nan at update {updates}"):
@@ -160,6 +161,7 @@ def test_what_was_saved_elsewhere_is_refused(name):
         ({"width": 16.0}, "width = 16.0: expected a whole number"),
         ({"rate": float("nan")}, "rate = nan: expected a finite number above 0"),
         ({"clip": -1.0}, "clip = -1.0: expected a finite number above 0"),
+        ({"average": 1.1}, "average = 1.1: expected a finite number above 0, at most 1"),
         ({"batch": True}, "batch = True: expected a whole number"),
     ],
 )
