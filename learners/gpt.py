@@ -306,11 +306,18 @@ class Trainer(Offline[Transformer]):
 
     def save(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, numbers = super().save()
-        return arrays, numbers | {"sweep_steps": self.sweep_steps}
+        found = self.sweep
+        swept = found and [found.targets.tolist(), found.earned.tolist(), found.steps]
+        return arrays, numbers | {"sweep": swept, "sweep_steps": self.sweep_steps}
 
     def load(self, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> None:
+        if not {"sweep", "sweep_steps"} <= set(numbers):
+            raise ValueError("numbers without 'sweep': saved by another learner?")
         super().load(arrays, numbers)
-        self.sweep_steps = int(numbers.get("sweep_steps", 0))
+        self.sweep_steps = int(numbers["sweep_steps"])
+        if numbers["sweep"] is not None:
+            candidates, earned, steps = numbers["sweep"]
+            self.sweep = Sweep(np.array(candidates), np.array(earned), int(steps))
 
 
 def drawn(

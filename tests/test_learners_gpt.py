@@ -1,5 +1,7 @@
 """The transformer that is told a return: what it may see, how it is prompted, what it learns."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -16,9 +18,9 @@ NETWORK = Config(context=6, width=16, layers=3, heads=4)
 
 @pytest.fixture(scope="module")
 def trainer():
-    """About 400 updates on 16,000 steps."""
+    """About 300 updates on 12,000 steps."""
     trainer = LEARNER.start(Descending(), Config(every=40), seeds(0, 1)[0])
-    trainer.advance(16_000)
+    trainer.advance(12_000)
     return trainer
 
 
@@ -269,6 +271,17 @@ def test_the_target_is_swept_on_instances_of_its_own(trainer):
     goals = Descending().draw(rng, trainer.config.validation)
     again = evaluate(trainer.prompted(sweep.targets[0]), Descending(), goals, rng)
     assert again.returns.mean() == sweep.earned[0]
+
+
+def test_a_restored_run_has_chosen_already(trainer):
+    policy = trainer.policy()
+    restored = LEARNER.start(Descending(), trainer.config, seeds(1, 1)[0])
+    arrays, numbers = trainer.save()
+    restored.load(arrays, json.loads(json.dumps(numbers)))
+    restored.swept = None  # nothing is played
+    assert restored.policy().target == policy.target
+    assert restored.sweep_steps == trainer.sweep_steps
+    assert np.array_equal(restored.sweep.earned, trainer.sweep.earned)
 
 
 def test_equal_returns_leave_one_candidate(data):

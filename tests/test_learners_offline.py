@@ -146,6 +146,9 @@ def test_what_was_saved_elsewhere_is_refused(name):
         started(name, environment=Other()).load(arrays, numbers)
     with pytest.raises(ValueError, match="expected"):
         started(name, width=32).load(arrays, numbers)
+    if name == "gpt":
+        with pytest.raises(ValueError, match="without 'sweep'"):
+            started(name).load(arrays, {key: numbers[key] for key in numbers if key != "sweep"})
     with pytest.raises(ValueError, match="without 'measured'"):
         started(name).load(arrays, {key: numbers[key] for key in numbers if key != "measured"})
     fewer = {key: array for key, array in arrays.items() if not key.startswith("network/")}
