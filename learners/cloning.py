@@ -42,7 +42,7 @@ class Config:
     width: int = 64
     depth: int = 2
     batch: int = 256
-    every: int = 100
+    every: int = 50
     rate: float = 1e-3
     warmup: int = 100
     clip: float = 1.0

@@ -18,18 +18,18 @@ Where this departs from the page that it follows:
   training would copy the label and nothing would be learnt of acting; the section's text and Chen
   et al. read it from the state token, as is done here. There is no option for the other.
 - Line 13 takes the mean squared error; levels are finitely many, so cross-entropy, as in the text.
-- Line 16 sets the target return to 1. Here rewards are at most 0 and have a unit: the target is
+- Line 16 sets the target return to 1. Rewards of eq. 17 are at most 0 and have a unit: a target is
   swept over quantiles of the data's returns and beyond the best, and the one of the largest mean
   return on validation instances is deployed. Those are drawn from a seed of the learner's own.
-- No dropout: data grow with training, and a policy's noise would be in what it is trained to say.
+- No dropout: the data grow with the updates, so that there is little to learn by heart.
 
 What conditioning cannot do: where returns depend on the instance more than on the actions, a high
 target selects lucky instances rather than good actions (Paster et al. 2022, "You can't count on
 luck"). It is behaviour cloning with a choice among behaviours; what none of them did in the like of
 a state, it will not do.
 
-Choosing the target takes `validation` episodes per candidate in `policy()`. They teach the network
-nothing, are no part of the budget (`offline`), and are counted apart, in `sweep_steps`.
+Choosing the target takes episodes of its own in `policy()`. They teach the network nothing, are no
+part of the budget (`offline`), and are counted apart, in `sweep_steps`.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ from learners.trajectories import Trajectories, Units, positive, whole
 QUANTILES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 BEYOND = (0.25, 0.5, 1.0)
 """Target returns: quantiles of the data's, and the best plus these shares of (best − median)."""
+FEWEST = 16
+"""Instances on which a target is chosen, however long their episodes."""
 CHUNK = 512
 """Episodes that act in one pass: what their tokens take fits the cache."""
 
@@ -70,8 +72,9 @@ class Config:
     rate: of Adam, reached linearly in `warmup` updates. clip: the gradient's largest norm.
     average: share of the newest weights in those that act: where levels are nearly equally likely,
         one minibatch would decide.
-    validation: instances on which the target return is chosen; each candidate plays all of them.
-    threads: of torch; 1 is as fast as 2 at this width.
+    validation: the most steps that a candidate for the target return takes on the instances on
+        which it is chosen: as many episodes of the longest kind, and at least `FEWEST`.
+    threads: of torch; one leaves the other cores to other seeds.
     """
 
     context: int = 4
@@ -80,12 +83,12 @@ class Config:
     heads: int = 2
     batch: int = 64
     openings: float = 0.25
-    every: int = 100
+    every: int = 50
     rate: float = 3e-3
     warmup: int = 100
     clip: float = 1.0
     average: float = 0.01
-    validation: int = 64
+    validation: int = 6400
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -296,7 +299,8 @@ class Trainer(Offline[Transformer]):
     def swept(self, candidates: Array) -> Sweep:
         """Each candidate on the same instances."""
         rng = np.random.default_rng(self.validating)
-        instances = self.environment.draw(rng, self.config.validation)
+        episodes = max(self.config.validation // self.environment.spec.horizon, FEWEST)
+        instances = self.environment.draw(rng, episodes)
         played = [
             evaluate(self.prompted(target), self.environment, instances, rng)
             for target in candidates

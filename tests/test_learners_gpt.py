@@ -268,7 +268,7 @@ def test_the_target_is_swept_on_instances_of_its_own(trainer):
     assert sweep.targets.max() > returns.max()
     # Played on the same instances by all: one of the candidates, on those.
     rng = np.random.default_rng(trainer.validating)
-    goals = Descending().draw(rng, trainer.config.validation)
+    goals = Descending().draw(rng, trainer.config.validation // Descending.spec.horizon)
     again = evaluate(trainer.prompted(sweep.targets[0]), Descending(), goals, rng)
     assert again.returns.mean() == sweep.earned[0]
 

@@ -18,7 +18,7 @@ TEST = Descending().draw(np.random.default_rng(77), 50)
 
 
 def small(name):
-    return SMALL | ({"validation": 8, "context": 2} if name == "gpt" else {})
+    return SMALL | ({"validation": 1, "context": 2} if name == "gpt" else {})
 
 
 def started(name, seed=0, environment=None, **options):
