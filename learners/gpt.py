@@ -82,7 +82,7 @@ class Config:
     layers: int = 2
     heads: int = 2
     batch: int = 64
-    openings: float = 0.25
+    openings: float = 0.5
     every: int = 50
     rate: float = 3e-3
     warmup: int = 100

@@ -19,7 +19,7 @@ NETWORK = Config(context=6, width=16, layers=3, heads=4)
 @pytest.fixture(scope="module")
 def trainer():
     """About 300 updates on 12,000 steps."""
-    trainer = LEARNER.start(Descending(), Config(every=40), seeds(0, 1)[0])
+    trainer = LEARNER.start(Descending(), Config(every=40, batch=96), seeds(0, 1)[0])
     trainer.advance(12_000)
     return trainer
 
