@@ -75,7 +75,7 @@ class Config:
     """
 
     rows: int = 256
-    ratio: float = 1 / 64
+    ratio: float = 1 / 32
     batch: int = 256
     capacity: int = 200_000
     warmup: int = 2_000
@@ -83,10 +83,10 @@ class Config:
     depth: int = 2
     actor_rate: float = 1e-3
     critic_rate: float = 1e-3
-    temperature_rate: float = 1e-3
+    temperature_rate: float = 1e-2
     average: float = 0.01
     temperature: float = 0.05
-    automatic: bool = False
+    automatic: bool = True
     entropy: float = 0.5
     soft_targets: bool = True
     slow_actor: bool = False
