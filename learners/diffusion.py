@@ -133,9 +133,7 @@ def ceiling(actions: int, process: Process) -> float:
     """
     push = (1 - process.kept) / np.sqrt(process.kept * (1 - process.product))
     shift = 2 * (push / np.sqrt(process.before)).sum()
-    spread = np.sqrt(
-        1 / process.product[-1] + (process.deviations**2 / process.before)[1:].sum()
-    )
+    spread = np.sqrt(1 / process.product[-1] + (process.deviations**2 / process.before)[1:].sum())
     normal = np.linspace(-9, 9, 721)
     weights = np.exp(-(normal**2) / 2)
     weights /= weights.sum()

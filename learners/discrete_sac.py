@@ -85,7 +85,7 @@ class Config:
     critic_rate: float = 1e-3
     temperature_rate: float = 1e-2
     average: float = 0.01
-    temperature: float = 0.05
+    temperature: float = 0.2
     automatic: bool = True
     entropy: float = 0.5
     soft_targets: bool = True
@@ -203,7 +203,9 @@ class ActorCritic:
         if len(spec.agents) != 1:
             raise ValueError(f"{len(spec.agents)} agents: expected an environment of one")
         if len(spec.levels) < 2:
-            raise ValueError(f"levels = {spec.levels}: expected at least two actions to choose from")
+            raise ValueError(
+                f"levels = {spec.levels}: expected at least two actions to choose from"
+            )
         threads(config.threads)
         self.environment, self.config, self.spec = environment, config, spec
         self.levels = np.array(spec.levels, dtype=float)
@@ -360,7 +362,9 @@ class ActorCritic:
         missing = {"steps", "updates", "rng"} - set(numbers)
         missing |= {"log_temperature", "stream"} - set(arrays)
         if missing:
-            raise ValueError(f"no {sorted(missing)[0]!r} in the saved run: expected what save() gave")
+            raise ValueError(
+                f"no {sorted(missing)[0]!r} in the saved run: expected what save() gave"
+            )
         for name, module in self.modules.items():
             load_module(module, under(f"module/{name}", arrays), f"module/{name}")
         for name, optimiser in self.optimisers.items():

@@ -110,9 +110,7 @@ def adam_arrays(optimiser: torch.optim.Adam) -> Arrays:
     }
 
 
-def load_adam(
-    optimiser: torch.optim.Adam, arrays: Mapping[str, np.ndarray], what: str
-) -> None:
+def load_adam(optimiser: torch.optim.Adam, arrays: Mapping[str, np.ndarray], what: str) -> None:
     """The inverse of `adam_arrays`; ValueError where names or shapes do not fit."""
     parameters = _parameters(optimiser)
     keys = ("step", "exp_avg", "exp_avg_sq")

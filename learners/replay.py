@@ -59,7 +59,9 @@ class Replay:
     def arrays(self) -> Arrays:
         """What is stored, in the buffer's order, where the next row goes, and the generator."""
         return {
-            **{f"rows/{name}": rows[: self.size].numpy().copy() for name, rows in self.rows.items()},
+            **{
+                f"rows/{name}": rows[: self.size].numpy().copy() for name, rows in self.rows.items()
+            },
             "place": np.array(self.place),
             "stream": self.stream.get_state().numpy().copy(),
         }

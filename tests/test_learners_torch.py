@@ -95,10 +95,10 @@ def test_entropy_follows_its_target_and_0_98_blows_the_temperature_up():
     spread, temperature = {}, {}
     for target in (0.3, 0.6, 0.98):
         run = trainer(
-            "discrete-sac", Arms(TEN), entropy=target, ratio=1 / 8, temperature_rate=0.05,
-            **{name: SMALL[name] for name in ("rows", "batch", "width", "warmup")},
+            "discrete-sac", Arms(TEN), entropy=target, ratio=1 / 4, temperature=0.5,
+            rows=64, batch=64, width=16, depth=1, warmup=128, actor_rate=3e-3, critic_rate=3e-3,
         )  # fmt: skip
-        run.advance(5_000)
+        run.advance(3_000)
         spread[target] = run.advance(1_000)["entropy"] / math.log(10)
         temperature[target] = run.temperature
     assert spread == pytest.approx({target: target for target in spread}, abs=0.05)
@@ -227,14 +227,17 @@ def test_starting_leaves_the_seed_as_it_was():
     """The same sequence object starts the same run twice; children of one seed differ."""
     one, other = seeds(5, 2)
     first, again, second = (
-        learner("discrete-sac").start(Arms(TEN), Config(**SMALL), seed) for seed in (one, one, other)
+        learner("discrete-sac").start(Arms(TEN), Config(**SMALL), seed)
+        for seed in (one, one, other)
     )
     assert same(weights_of(first), weights_of(again))
     assert not same(weights_of(first), weights_of(second))
 
 
 @pytest.mark.parametrize("name", OURS)
-@pytest.mark.parametrize("market", [lambda: Arms(TEN, noise=0.1), Corridor], ids=["one-shot", "many"])
+@pytest.mark.parametrize(
+    "market", [lambda: Arms(TEN, noise=0.1), Corridor], ids=["one-shot", "many"]
+)
 def test_a_restored_run_goes_on_as_the_first(name, market):
     run = trainer(name, market(), automatic=True, capacity=700, **SMALL)
     run.advance(500)
@@ -302,7 +305,9 @@ def test_configs_are_flat_documented_and_changeable():
         config = learner(name).config
         for field in dataclasses.fields(config):
             texts = [kind.__doc__ for kind in config.__mro__ if kind.__doc__]
-            assert any(field.name in text for text in texts), f"{name}: {field.name} is undocumented"
+            assert any(field.name in text for text in texts), (
+                f"{name}: {field.name} is undocumented"
+            )
             assert isinstance(getattr(config(), field.name), int | float)
 
 
