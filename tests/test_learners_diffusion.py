@@ -9,10 +9,15 @@ from armed import Arms
 
 from learners.diffusion import Config, DiffusionActor, PrintedConfig, ceiling, variance_preserving
 from learners.learner import learner
-from learners.networks import generator
+from learners.networks import generator, threads
 
 KINDS = (Config, PrintedConfig)
 STEPS = 5
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads(1)
 
 
 def actor_of(kind, *, arms=4, **changes):
@@ -209,8 +214,9 @@ def test_a_trained_actor_that_predicts_noise_stays_below_the_ceiling():
     for name in ("diffusion", "diffusion-printed"):
         arms = Arms(np.eye(10)[[4]])
         config = learner(name).config(
-            rows=64, batch=64, width=32, warmup=128, temperature=0.05, actor_rate=3e-3
-        )
+            rows=64, batch=64, width=32, warmup=128,
+            automatic=False, temperature=0.05, actor_rate=3e-3,
+        )  # fmt: skip
         run = learner(name).start(arms, config, np.random.SeedSequence(0))
         run.advance(10_000)
         with torch.no_grad():
