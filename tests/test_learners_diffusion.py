@@ -139,7 +139,7 @@ def saturated(kind, arms):
     return actor
 
 
-def chance_of_first(actor, arms, count=40_000):
+def chance_of_first(actor, arms, count=10_000):
     """Mean and standard error of π_0 over the noise."""
     with torch.no_grad():
         logits = actor.denoised(torch.zeros(count, 3, dtype=torch.float64), noises(count, arms))
@@ -159,7 +159,7 @@ def test_bounded_noise_leaves_the_best_action_at_most_the_ceiling(arms, most):
 def test_direct_optimisation_finds_the_ceiling_and_nothing_above_it():
     """Gradient ascent on E π_0 over all noise predictions that depend on what was drawn: the
     network's outputs themselves, one per step, draw and arm, each through tanh."""
-    arms, count = 10, 1_000
+    arms, count = 10, 500
     process, noise = variance_preserving(STEPS), noises(count, arms)
     eta, product = rates()
     free = torch.zeros(STEPS, count, arms, dtype=torch.float64, requires_grad=True)
@@ -218,7 +218,7 @@ def test_a_trained_actor_that_predicts_noise_stays_below_the_ceiling():
             automatic=False, temperature=0.05, actor_rate=3e-3,
         )  # fmt: skip
         run = learner(name).start(arms, config, np.random.SeedSequence(0))
-        run.advance(10_000)
+        run.advance(6_000)
         with torch.no_grad():
             logits = run.actor(torch.ones(20_000, 1), generator(5))
         assert logits.mean(dim=0).argmax() == 4
