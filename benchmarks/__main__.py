@@ -8,6 +8,7 @@ solvers    assignment, closed forms, winner determination against CP-SAT, linear
 qvcg       the quantised VCG auction, and the continuous optimum
 revenue    optimal auctions, and optimal mechanisms by linear programming
 papers     instances per second of the papers' markets and systems
+training   steps and updates per second of the learners of finitely many actions
 games      equilibria derived, checked and in numbers, against followers and leaders
 """
 
@@ -24,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-TOPICS = ("searching", "proofs", "solvers", "qvcg", "revenue", "papers", "games")
+TOPICS = ("searching", "proofs", "solvers", "qvcg", "revenue", "papers", "training", "games")
 """Modules beside this one: measure(share) -> record, and tables(record) -> what to print."""
 
 

@@ -73,7 +73,6 @@ class Config(discrete_sac.Config):
     predict_noise: whether the network predicts the noise (tanh, nothing clipped) and not x_0.
     """
 
-    soft_targets: bool = False
     slow_actor: bool = True
     denoising: int = 5
     bound: float = 5.0

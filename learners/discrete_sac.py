@@ -6,9 +6,11 @@ once. Two critics, and of both the smaller one (Fujimoto et al. 2018), their tar
 following slowly. With H(π) = − Σ_a π(a) log π(a), temperature α, discount γ:
 
     critics      minimise  Σ_i (Q_i(s, a) − y)²,    a the action that was taken,
-                 y = r + γ · [s' not terminal] · (Σ_a' π(a'|s') min_i Q'_i(s', a') + α H(π(·|s'))),
+                 y = r + γ · [s' not terminal] · (Σ_a' π(a'|s') min_i Q'_i(s', a') + β H(π(·|s'))),
     actor        minimise  − Σ_a π(a|s) min_i Q_i(s, a) − α H(π(·|s)),
     temperature  α ← where H is above its target, smaller; below, larger (if automatic).
+
+where β is α, or 0, so that Q is the worth of what is earned and entropy counts in the actor alone.
 
 An episode that is truncated goes on for the critic: y bootstraps from its last state. One that is
 terminated does not; where all are, as in one-shot problems, no target is computed.
@@ -69,7 +71,8 @@ class Config:
     average: the share of the new weights in the target networks, per update.
     temperature: α, in units of `Spec.scale`; where automatic, its first value.
     automatic: whether α follows the entropy target. entropy: that target, as a share of log |A|.
-    soft_targets: whether y counts the entropy of later actions, as above.
+    soft_targets: whether β is α, as Christodoulou has it. Off, because with a discount of 1 every
+        later step would pay α H, and to draw an episode out would be worth something.
     slow_actor: whether y takes the policy of a target actor that follows as target critics do.
     threads: of torch; 1 is faster than 2 at these widths.
     """
@@ -88,7 +91,7 @@ class Config:
     temperature: float = 0.2
     automatic: bool = True
     entropy: float = 0.5
-    soft_targets: bool = True
+    soft_targets: bool = False
     slow_actor: bool = False
     threads: int = 1
 
