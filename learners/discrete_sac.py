@@ -18,6 +18,9 @@ terminated does not; where all are, as in one-shot problems, no target is comput
 The entropy target is a share of log |A|, the largest entropy. The share 0.98, which is often taken
 for games, leaves a policy that is nearly uniform: α grows until Q no longer counts.
 
+The actor's weights are averaged as the critics' are; the average is what is deployed (Polyak &
+Juditsky 1992), and what an actor does in y if asked for.
+
 The loop here serves any actor, a map from states to logits that may draw noise: `diffusion` brings
 another one and nothing else. Episodes are stepped `rows` at a time, and `ratio` is the number of
 gradient steps per environment step. `advance` plays whole episodes: once its steps are spent
@@ -68,12 +71,13 @@ class Config:
     capacity: transitions remembered. warmup: steps of uniform actions before the first update.
     width, depth: of the hidden layers of actor and critics.
     actor_rate, critic_rate, temperature_rate: of Adam.
-    average: the share of the new weights in the target networks, per update.
+    average: the share of the new weights in the target networks and in the deployed actor, per
+        update.
     temperature: α, in units of `Spec.scale`; where automatic, its first value.
     automatic: whether α follows the entropy target. entropy: that target, as a share of log |A|.
     soft_targets: whether β is α, as Christodoulou has it. Off, because with a discount of 1 every
         later step would pay α H, and to draw an episode out would be worth something.
-    slow_actor: whether y takes the policy of a target actor that follows as target critics do.
+    slow_actor: whether y takes the policy of the averaged actor.
     threads: of torch; 1 is faster than 2 at these widths.
     """
 
@@ -87,7 +91,7 @@ class Config:
     actor_rate: float = 1e-3
     critic_rate: float = 1e-3
     temperature_rate: float = 1e-2
-    average: float = 0.01
+    average: float = 0.02
     temperature: float = 0.2
     automatic: bool = True
     entropy: float = 0.5
@@ -344,7 +348,8 @@ class ActorCritic:
             raise Diverged(f"{what} is no longer finite at step {self.steps}")
 
     def policy(self) -> Mode:
-        return Mode(copy.deepcopy(self.actor), self.spec.levels)
+        """Of the averaged weights, which do not move with every batch."""
+        return Mode(copy.deepcopy(self.slow_actor), self.spec.levels)
 
     # Saved runs ----------------------------------------------------------------------------------
 
