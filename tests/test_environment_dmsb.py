@@ -95,6 +95,7 @@ def test_dmsb_rules_are_the_systems_of_the_market(everybody):
         ("myopic, UAV", "myopic, UAV"),
         ("optimal MSB", "optimal"),
         ("optimal MSB, UAV", "optimal, UAV"),
+        ("best from bids", "best from bids, rho <= 10"),
         ("oracle", "best from bids, rho <= 10"),
     ):
         played = evaluate(Ruled(env, env.rules[rule]), env, found, np.random.default_rng(0))

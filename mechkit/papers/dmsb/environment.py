@@ -208,7 +208,9 @@ class Dmsb:
     def rules(self) -> Mapping[str, Rule]:
         """By name. best constant: of the levels, on the past rounds. greedy: see `greedy`. myopic
         and optimal MSB: the paper's, with u_0 and u_(2) the two highest bids of all providers, or
-        the UAV's bid and the stations' second, as far as they are at most 10. oracle: the optimum.
+        the UAV's bid and the stations' second, as far as they are at most 10. best from bids: the
+        factor max(1, ζ b_0 / b_(2)) in one line, which attains the first best where it is at most
+        10, and looks at nothing that a learner does not see. oracle: the optimum.
         """
         return {
             "random": lambda env, rng: rng.choice(LEVELS, size=len(env._done)),
@@ -221,6 +223,9 @@ class Dmsb:
             ),
             "optimal MSB, UAV": lambda env, rng: env._constantly(
                 exponents(rules.optimal_of_uav(env._held.history))
+            ),
+            "best from bids": lambda env, rng: exponents(
+                rules.first_best_factor(env._values, zeta=env._held.zeta, everybody=env.everybody)
             ),
             "oracle": lambda env, rng: env._oracle(),
         }
