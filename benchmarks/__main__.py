@@ -26,7 +26,17 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-TOPICS = tuple("searching proofs solvers qvcg revenue papers games learners training".split())
+TOPICS = (
+    "searching",
+    "proofs",
+    "solvers",
+    "qvcg",
+    "revenue",
+    "papers",
+    "games",
+    "learners",
+    "training",
+)
 """Modules beside this one: measure(share) -> record, and tables(record) -> what to print."""
 
 
