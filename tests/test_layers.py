@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rechecks", "best", "auditing", "deriving", "learning"),
     ("__init__",),
     ("audit", "testing", "report", "exhibit", "derivation", "portrait"),
+    ("gym",),
     ("instances", "markets", "environments"),
     ("story", "witness", "sources", "grouped"),
     ("catalogue",),
@@ -64,6 +65,7 @@ HEAVY = frozenset(
 # The file or package that is built on a heavy library may import it at module level.
 BUILT_ON = {
     "mechkit.testing": {"hypothesis"},
+    "mechkit.gym": {"gymnasium"},
     "proofs.games": {"sympy"},
     "learners.networks": {"torch"},
     "learners.discrete_sac": {"torch"},
