@@ -1,0 +1,474 @@
+"""PPO, SAC and DDPG of Stable-Baselines3 (Raffin et al. 2021) on batched episodes: the yardsticks.
+
+    PPO     clipped policy gradients on what was just played (Schulman et al. 2017), choosing among
+            the levels, or, by an option, a number;
+    SAC     soft actor-critic with a number as its action (Haarnoja et al. 2018), whose temperature
+            follows an entropy target;
+    DDPG    deterministic policy gradients with normal noise (Lillicrap et al. 2016).
+
+The algorithms are the library's; what is here feeds them and keeps them honest. Rewards are divided
+by `Spec.scale`; observations are of the order of 1 already. Defaults are not the library's, which
+suit one environment stepped at a time, but those of a small search, see the configs.
+
+The library draws from NumPy's and torch's global streams. A trainer keeps states of its own of both
+and puts them in place while it works, so that runs in one process do not touch one another. Each
+`advance` begins new episodes, so that a saved run needs nothing from inside the environment; where
+episodes are cut off, the value of what follows is bootstrapped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import stable_baselines3 as sb3
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.noise import VectorizedActionNoise
+
+from learners.adapters.spaces import numbers
+from learners.adapters.vec import Vec
+from learners.environment import Array, Environment, Spec
+from learners.learner import Diverged, Learner, Trainer
+from learners.networks import (
+    Arrays,
+    adam_arrays,
+    fits,
+    load_adam,
+    load_module,
+    module_arrays,
+    prefixed,
+    threads,
+    under,
+)
+
+Algorithm = Any
+"""A model of Stable-Baselines3."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig:
+    """rows: episodes stepped together. length: steps of each between updates; their product is what
+    is learned from at once. minibatch, epochs: how it is divided and how often it is gone through;
+    few large ones are fast, and `rows × length` must be a multiple of `minibatch`.
+    rate: of Adam. trace: λ of generalised advantages. entropy: its bonus. clip: ε of the ratio.
+    value: the weight of the value's loss. gradient: the largest norm of a gradient.
+    width, depth: of the hidden layers (tanh). continuous: a number in place of a level.
+    spread: the first log standard deviation of a continuous policy. threads: of torch.
+    """
+
+    rows: int = 256
+    length: int = 4
+    minibatch: int = 256
+    epochs: int = 4
+    rate: float = 1e-3
+    trace: float = 0.95
+    entropy: float = 0.0
+    clip: float = 0.2
+    value: float = 0.5
+    gradient: float = 0.5
+    width: int = 64
+    depth: int = 2
+    continuous: bool = False
+    spread: float = 0.0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        whole(self, "rows", "length", "minibatch", "epochs", "width", "depth", "threads")
+        positive(self, "rate", "clip", "gradient")
+        if (self.rows * self.length) % self.minibatch or self.minibatch < 2:
+            raise ValueError(
+                f"minibatch = {self.minibatch}: expected a divisor of rows × length = "
+                f"{self.rows * self.length}, at least 2"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffPolicyConfig:
+    """rows: episodes stepped together. updates: gradient steps after each step of all rows, so that
+    updates / rows is the number per environment step. minibatch: transitions in one.
+    capacity: transitions remembered. warmup: steps of uniform actions at first.
+    rate: of Adam. average: the share of new weights in the target networks, per update.
+    width, depth: of the hidden layers (ReLU). threads: of torch.
+    """
+
+    rows: int = 256
+    updates: int = 8
+    minibatch: int = 256
+    capacity: int = 200_000
+    warmup: int = 2_000
+    rate: float = 1e-3
+    average: float = 0.01
+    width: int = 128
+    depth: int = 2
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        whole(self, "rows", "updates", "minibatch", "capacity", "width", "depth", "threads")
+        positive(self, "rate", "average")
+        if self.capacity < self.rows:
+            raise ValueError(f"capacity = {self.capacity}: expected at least rows = {self.rows}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SACConfig(OffPolicyConfig):
+    """Beside those: temperature: the first one. target: that of the entropy of an action in
+    (−1, 1), in nats, whose largest is log 2."""
+
+    temperature: float = 0.2
+    target: float = -1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(self, "temperature")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DDPGConfig(OffPolicyConfig):
+    """Beside those: noise: the standard deviation of exploration, of actions in [−1, 1]."""
+
+    noise: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(self, "noise")
+
+
+def whole(config: Any, *names: str) -> None:
+    """ValueError unless these fields are whole numbers of at least 1."""
+    for name in names:
+        value = getattr(config, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} = {value!r}: expected a whole number of at least 1")
+
+
+def positive(config: Any, *names: str) -> None:
+    """ValueError unless these fields are finite and above 0."""
+    for name in names:
+        value = getattr(config, name)
+        if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+            raise ValueError(f"{name} = {value!r}: expected a finite number above 0")
+
+
+# The library's models -----------------------------------------------------------------------------
+
+
+def ppo(config: PPOConfig, episodes: Vec) -> Algorithm:
+    shape: dict[str, Any] = {"net_arch": [config.width] * config.depth}
+    return sb3.PPO(
+        "MlpPolicy",
+        episodes,
+        learning_rate=config.rate,
+        n_steps=config.length,
+        batch_size=config.minibatch,
+        n_epochs=config.epochs,
+        gamma=episodes.environment.spec.discount,
+        gae_lambda=config.trace,
+        clip_range=config.clip,
+        ent_coef=config.entropy,
+        vf_coef=config.value,
+        max_grad_norm=config.gradient,
+        policy_kwargs=shape | ({"log_std_init": config.spread} if config.continuous else {}),
+        device="cpu",
+    )
+
+
+def off_policy(config: OffPolicyConfig, episodes: Vec) -> dict[str, Any]:
+    return {
+        "policy": "MlpPolicy",
+        "env": episodes,
+        "learning_rate": config.rate,
+        "buffer_size": config.capacity,
+        "learning_starts": config.warmup,
+        "batch_size": config.minibatch,
+        "tau": config.average,
+        "gamma": episodes.environment.spec.discount,
+        "train_freq": 1,
+        "gradient_steps": config.updates,
+        "policy_kwargs": {"net_arch": [config.width] * config.depth},
+        "device": "cpu",
+    }
+
+
+def sac(config: SACConfig, episodes: Vec) -> Algorithm:
+    return sb3.SAC(
+        **off_policy(config, episodes),
+        ent_coef=f"auto_{config.temperature}",
+        target_entropy=config.target,
+    )
+
+
+def ddpg(config: DDPGConfig, episodes: Vec) -> Algorithm:
+    return sb3.DDPG(
+        **off_policy(config, episodes), action_noise=Noise(config.noise, episodes.num_envs)
+    )
+
+
+class Noise(VectorizedActionNoise):
+    """Normal noise of all rows in one draw, without memory; the library's goes row by row."""
+
+    def __init__(self, deviation: float, rows: int) -> None:
+        self.deviation, self.rows = deviation, rows
+
+    def __call__(self) -> Array:
+        # From the global stream, as the library's own; the trainer puts its state in place.
+        drawn = np.random.normal(0, self.deviation, (self.rows, 1))  # noqa: NPY002
+        return drawn.astype(np.float32)
+
+    def reset(self, indices: Any = None) -> None:
+        pass
+
+
+# Training -----------------------------------------------------------------------------------------
+
+
+class Watch(BaseCallback):
+    """Sums rewards, and stops training where a loss of the last update is not finite."""
+
+    earned = 0.0
+
+    def _on_step(self) -> bool:
+        self.earned += float(self.locals["rewards"].sum())
+        return True
+
+    def _on_rollout_start(self) -> None:
+        check_losses(self.model)
+
+
+def losses(model: Algorithm) -> dict[str, float]:
+    """Of the last update, by name."""
+    found = model.logger.name_to_value.items()
+    names = ("loss", "entropy", "ent_coef", "approx_kl", "std")
+    return {
+        key.removeprefix("train/"): float(value)
+        for key, value in found
+        if any(name in key for name in names)
+    }
+
+
+def check_losses(model: Algorithm) -> None:
+    for name, value in losses(model).items():
+        if not math.isfinite(value):
+            raise Diverged(f"{name} is {value} at step {model.num_timesteps}")
+
+
+def check_weights(model: Algorithm) -> None:
+    for name, weight in model.policy.state_dict().items():
+        if not bool(torch.isfinite(weight).all()):
+            raise Diverged(f"the weight {name} is not finite at step {model.num_timesteps}")
+
+
+class Baseline:
+    """A `Trainer` of a model of Stable-Baselines3."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        config: Any,
+        seed: np.random.SeedSequence,
+        make: Callable[[Any, Vec], Algorithm],
+        *,
+        actions: str,
+    ) -> None:
+        threads(config.threads)
+        self.spec, self.config, self.actions = environment.spec, config, actions
+        # Spawned from a copy: nothing is counted in the caller's sequence.
+        own = np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key)
+        world, agent = own.spawn(2)
+        first, second, third = (int(word) for word in agent.generate_state(3))
+        self._numpy: Any = np.random.RandomState(first).get_state()
+        self._torch = torch.Generator().manual_seed(second).get_state()
+        self.episodes = Vec(
+            config.rows, environment, seed=world, actions=actions, scale=self.spec.scale
+        )
+        with self._streams():
+            self.model = make(config, self.episodes)
+        self.model.action_space.seed(third)
+        # Without one, each `learn` makes a folder for logs.
+        self.model.set_logger(Logger(folder=None, output_formats=[]))
+        self.steps = self.updates = 0
+
+    def _count(self) -> None:
+        """steps and updates; the library counts epochs of PPO where we count gradient steps."""
+        per = 1
+        if isinstance(self.config, PPOConfig):
+            per = self.config.rows * self.config.length // self.config.minibatch
+        self.steps, self.updates = int(self.model.num_timesteps), int(self.model._n_updates) * per
+
+    @contextmanager
+    def _streams(self) -> Iterator[None]:
+        """The trainer's own states in the place of NumPy's and torch's global ones."""
+        outside = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+        np.random.set_state(self._numpy)  # noqa: NPY002
+        torch.set_rng_state(self._torch)
+        try:
+            yield
+        finally:
+            self._numpy, self._torch = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+            np.random.set_state(outside[0])  # noqa: NPY002
+            torch.set_rng_state(outside[1])
+
+    def advance(self, steps: int) -> Mapping[str, float]:
+        """At least that many environment steps, a multiple of what is played between updates.
+
+        Returns "reward", the mean per step in the market's unit, and the last update's losses.
+        """
+        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
+            raise ValueError(f"steps = {steps!r}: expected a whole number of at least 1")
+        before, watch = self.steps, Watch()
+        self.model._last_obs = None  # new episodes
+        with self._streams():
+            try:
+                self.model.learn(int(steps), watch, log_interval=None, reset_num_timesteps=False)
+            except ValueError:
+                # The library's distributions and our spaces refuse numbers that are none.
+                check_weights(self.model)
+                raise
+            finally:
+                self._count()
+        check_losses(self.model)
+        check_weights(self.model)
+        mean = watch.earned * self.spec.scale / (self.steps - before)
+        return {"reward": mean, **losses(self.model)}
+
+    def policy(self) -> Deterministic:
+        """A copy, built anew: what the library's networks have computed last cannot be copied."""
+        trained = self.model.policy
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn, and overwritten
+            network = type(trained)(**trained._get_constructor_parameters())
+        network.load_state_dict(trained.state_dict())
+        network.set_training_mode(False)
+        return Deterministic(network, self.spec, self.actions)
+
+    # Saved runs -----------------------------------------------------------------------------------
+
+    @property
+    def _optimisers(self) -> dict[str, Any]:
+        model = self.model
+        if isinstance(model, sb3.PPO):
+            return {"policy": model.policy.optimizer}
+        found = {"actor": model.actor.optimizer, "critic": model.critic.optimizer}
+        if isinstance(model, sb3.SAC):
+            found["temperature"] = model.ent_coef_optimizer
+        return found
+
+    @property
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        """Weights outside the policy."""
+        if isinstance(self.model, sb3.SAC):
+            assert self.model.log_ent_coef is not None
+            return {"log_temperature": self.model.log_ent_coef}
+        return {}
+
+    def save(self) -> tuple[Arrays, dict[str, Any]]:
+        kind, keys, place, has, cached = self._numpy
+        assert kind == "MT19937"
+        arrays: Arrays = {
+            "numpy": np.array(keys),
+            "torch": self._torch.numpy().copy(),
+            **prefixed("policy", module_arrays(self.model.policy)),
+            **prefixed("tensor", {k: t.detach().numpy().copy() for k, t in self._tensors.items()}),
+        }
+        for name, optimiser in self._optimisers.items():
+            arrays |= prefixed(f"adam/{name}", adam_arrays(optimiser))
+        numbers: dict[str, Any] = {
+            "steps": self.steps,
+            "updates": int(self.model._n_updates),
+            "episodes": int(self.model._episode_num),
+            "numpy": [int(place), int(has), float(cached)],
+            "world": self.episodes.rng.bit_generator.state,
+            "space": self.model.action_space.np_random.bit_generator.state,
+        }
+        if not isinstance(self.model, sb3.PPO):
+            buffer = self.model.replay_buffer
+            filled = buffer.buffer_size if buffer.full else buffer.pos
+            stored = {name: getattr(buffer, name)[:filled].copy() for name in BUFFER}
+            arrays |= prefixed("replay", stored)
+            numbers["replay"] = [int(buffer.pos), bool(buffer.full)]
+        return arrays, numbers
+
+    def load(self, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> None:
+        memory = not isinstance(self.model, sb3.PPO)
+        wanted = {"steps", "updates", "episodes", "numpy", "world", "space"}
+        missing = (wanted | ({"replay"} if memory else set())) - set(numbers)
+        needed = {"numpy", "torch", *(f"tensor/{name}" for name in self._tensors)}
+        missing |= (needed | ({f"replay/{k}" for k in BUFFER} if memory else set())) - set(arrays)
+        if missing:
+            raise ValueError(f"no {min(missing)!r} in the saved run: expected what save() gave")
+        fits(arrays["numpy"], (624,), "numpy")
+        fits(arrays["torch"], tuple(self._torch.shape), "torch")
+        for name, tensor in self._tensors.items():
+            fits(arrays[f"tensor/{name}"], tuple(tensor.shape), name)
+        load_module(self.model.policy, under("policy", arrays), "policy")
+        for name, optimiser in self._optimisers.items():
+            load_adam(optimiser, under(f"adam/{name}", arrays), f"adam/{name}")
+        with torch.no_grad():
+            for name, tensor in self._tensors.items():
+                tensor.copy_(torch.from_numpy(np.array(arrays[f"tensor/{name}"])))
+        if memory:
+            buffer = self.model.replay_buffer
+            buffer.pos, buffer.full = int(numbers["replay"][0]), bool(numbers["replay"][1])
+            filled = buffer.buffer_size if buffer.full else buffer.pos
+            for name in BUFFER:
+                own, found = getattr(buffer, name), arrays[f"replay/{name}"]
+                fits(found, (filled, *own.shape[1:]), f"replay/{name}")
+                own[:filled] = found
+        place, has, cached = numbers["numpy"]
+        self._numpy = ("MT19937", np.array(arrays["numpy"]), int(place), int(has), float(cached))
+        self._torch = torch.from_numpy(np.array(arrays["torch"], dtype=np.uint8))
+        self.episodes.rng.bit_generator.state = numbers["world"]
+        self.model.action_space.np_random.bit_generator.state = numbers["space"]
+        self.model.num_timesteps = int(numbers["steps"])
+        self.model._n_updates = int(numbers["updates"])
+        self.model._episode_num = int(numbers["episodes"])
+        self._count()
+
+
+BUFFER = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+"""The arrays of the library's replay buffer, time first."""
+
+
+class Deterministic:
+    """A network of the library as a policy: its mode or its mean, without exploration."""
+
+    def __init__(self, network: Any, spec: Spec, actions: str) -> None:
+        self.network, self.spec, self.actions = network, spec, actions
+
+    def begin(self, batch: int, rng: np.random.Generator) -> None:
+        pass
+
+    def act(self, observation: Array) -> Array:
+        chosen, _ = self.network.predict(np.asarray(observation, np.float32), deterministic=True)
+        if not np.isfinite(chosen).all():
+            raise Diverged("the policy's actions are not finite")
+        return numbers(chosen, self.spec, self.actions)
+
+    def observe(self, reward: Array, ended: Array) -> None:
+        pass
+
+
+def start_ppo(environment: Environment, config: PPOConfig, seed: np.random.SeedSequence) -> Trainer:
+    actions = "continuous" if config.continuous else "discrete"
+    return Baseline(environment, config, seed, ppo, actions=actions)
+
+
+def start_sac(environment: Environment, config: SACConfig, seed: np.random.SeedSequence) -> Trainer:
+    return Baseline(environment, config, seed, sac, actions="continuous")
+
+
+def start_ddpg(
+    environment: Environment, config: DDPGConfig, seed: np.random.SeedSequence
+) -> Trainer:
+    return Baseline(environment, config, seed, ddpg, actions="continuous")
+
+
+PPO = Learner("ppo", "proximal policy optimisation of Stable-Baselines3", PPOConfig, start_ppo)
+SAC = Learner("sac", "soft actor-critic of Stable-Baselines3, a number", SACConfig, start_sac)
+DDPG = Learner(
+    "ddpg", "deterministic policy gradients of Stable-Baselines3", DDPGConfig, start_ddpg
+)
