@@ -19,7 +19,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from learners.environment import Array, Rule, Spec, Step, checked_actions
+from learners.environment import Array, Rule, Spec, Step, checked_actions, checked_rows
 from mechkit.errors import require
 from mechkit.papers.dmsb import market, rules, systems
 from mechkit.papers.dmsb.market import PRINTED, Instances, Parameters
@@ -31,6 +31,7 @@ them; both spread by less than 1 about them."""
 LEAST = 1e-6
 """What lower numbers look like: a bid of 0 has no logarithm."""
 LEVELS = tuple(k / systems.ACTIONS for k in range(systems.ACTIONS + 1))
+BLOCK = 256
 PAST_SEED = 0x646D7362
 """Of the rounds that say what a typical return is."""
 
@@ -120,6 +121,7 @@ class Dmsb:
 
     def restart(self, rows: Array, rng: np.random.Generator) -> Array:
         """On rounds of their own, or on others of the pool. What is known of the past stays."""
+        rows = checked_rows(rows, len(self._done))
         fresh = self._more(rng, int(np.count_nonzero(rows)))
         if rows.all():
             return self._begin(*fresh)
@@ -139,7 +141,16 @@ class Dmsb:
     def _more(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
         """Values and latencies of that many rounds."""
         if self.pool is None:
-            return market.values(rng, count, self.stations, self.periods, self.parameters)
+            # In blocks that stay in the cache, and in memory that is not given back in between.
+            blocks = [
+                market.values(
+                    rng, min(BLOCK, count - k), self.stations, self.periods, self.parameters
+                )
+                for k in range(0, count, BLOCK)
+            ]
+            none = (self._values[:0], self._latency[:0])
+            values, latency = zip(*(blocks or [none]), strict=True)
+            return np.concatenate(values), np.concatenate(latency)
         picked = rng.integers(len(self._held.values), size=count)
         return self._held.values[picked], self._held.latency[picked]
 
@@ -162,13 +173,12 @@ class Dmsb:
 
     @property
     def instances(self) -> Instances:
-        """The rounds under way, with the past that was drawn at first."""
-        return replace(
-            self._held, values=self._values, latency=self._latency, actions=self._exponent
-        )
+        """The rounds under way, with the past that was drawn at first; no draws for a policy."""
+        none = np.zeros(len(self._values))
+        return replace(self._held, values=self._values, latency=self._latency, actions=none)
 
     def measures(self) -> Mapping[str, Array]:
-        """By the auction itself; of rows that have not been played, nothing: zeros."""
+        """By the auction itself, "welfare" being (12a) at ζ; zeros for rows not played yet."""
         won, paid = rules.modified_second_bid(
             self._values, rho=10 ** self._exponent[:, None], everybody=self.everybody
         )
