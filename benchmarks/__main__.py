@@ -10,6 +10,7 @@ revenue    optimal auctions, and optimal mechanisms by linear programming
 papers     instances per second of the papers' markets and systems
 games      equilibria derived, checked and in numbers, against followers and leaders
 learners   environment steps per second
+adapters   the same as learners see them, against 16 environments; training
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-TOPICS = ("searching", "proofs", "solvers", "qvcg", "revenue", "papers", "games", "learners")
+TOPICS = (
+    "searching",
+    "proofs",
+    "solvers",
+    "qvcg",
+    "revenue",
+    "papers",
+    "games",
+    "learners",
+    "adapters",
+)
 """Modules beside this one: measure(share) -> record, and tables(record) -> what to print."""
 
 

@@ -24,8 +24,8 @@ LARGE = {
     "sac": {"rows": 512, "updates": 8, "minibatch": 512, "rate": 3e-3, "capacity": 50_000},
     "ddpg": {"rows": 512, "updates": 8, "minibatch": 512, "rate": 3e-3, "capacity": 50_000},
 }
-"""Enough rows to tell prices apart: a price of 0.55 earns 1 % less than the best, and the revenue of
-one row spreads by as much as its mean."""
+"""Enough rows to tell prices apart: 0.55 earns 1 % less than the best, and the revenue of one row
+spreads by as much as its mean."""
 every = pytest.mark.parametrize("name", SMALL)
 
 
