@@ -324,6 +324,16 @@ def test_restarts_are_those_of_gymnasiums_own_loop(same_step):
     assert (ends > 10).all()
 
 
+def test_the_action_of_a_restart_is_not_looked_at():
+    env = Many(2, Countdown(), actions="continuous")
+    env.reset(seed=0)
+    assert env.step(np.zeros((2, 1)))[2].tolist() == [True, False]
+    seen, reward, terminated, _, _ = env.step(np.array([[np.nan], [0.0]]))
+    assert (seen[0].tolist(), reward[0], terminated[0]) == ([0, 0], 0, False)
+    with pytest.raises(ValueError, match="from -1 to 1"):
+        env.step(np.array([[np.nan], [0.0]]))
+
+
 def test_stable_baselines_restarts_at_once_and_tells_of_the_end():
     env = VecMonitor(Vec(6, Countdown(), scale=0.5))
     first = env.reset()

@@ -6,8 +6,9 @@ same generator. `reset(options={"instances": ...})` begins on given instances, o
 
 Ends. A batch restarts rows by itself, as `metadata["autoreset_mode"]` says: by default on the step
 that follows an end (NEXT_STEP, Gymnasium's own default), whose action is then ignored, its reward 0
-and its observation the first of the new episode; or at once (SAME_STEP), where the last observation
-is infos["final_obs"] and what `measured` tells of the episode is in infos["final_info"].
+and its observation the first of the new episode, so that where episodes are single steps every
+other one is a restart; or at once (SAME_STEP), where the last observation is infos["final_obs"] and
+what `measured` tells of the episode is in infos["final_info"].
 """
 
 from __future__ import annotations
@@ -103,7 +104,10 @@ class Many(gymnasium.vector.VectorEnv[Array, Any, Array]):
 
     def step(self, actions: Any) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         before = self._ended
-        step = self.environment.step(numbers(actions, self.environment.spec, self.actions))
+        spec, given, chosen = self.environment.spec, np.asarray(actions), np.zeros(self.num_envs)
+        chosen[before] = spec.low  # what was given there is not looked at
+        chosen[~before] = numbers(given[~before], spec, self.actions)
+        step = self.environment.step(chosen)
         # Rows that ended before stood still in this step; in NEXT_STEP it is their restart.
         terminated, truncated = step.terminated & ~before, step.truncated & ~before
         ended = terminated | truncated
@@ -114,9 +118,9 @@ class Many(gymnasium.vector.VectorEnv[Array, Any, Array]):
         else:
             restarting = ended
             if ended.any():
-                last = np.full(self.num_envs, None, dtype=object)
+                last, kept = np.full(self.num_envs, None, dtype=object), step.observation.copy()
                 for row in np.flatnonzero(ended):
-                    last[row] = step.observation[row].copy()
+                    last[row] = kept[row]
                 infos = {"final_obs": last, "_final_obs": ended.copy()}
                 infos |= {"final_info": found, "_final_info": ended.copy()}
         seen = step.observation
