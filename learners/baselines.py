@@ -11,13 +11,16 @@ by `Spec.scale`; observations are of the order of 1 already. Defaults are not th
 suit one environment stepped at a time, but those of a small search, see the configs.
 
 The library draws from NumPy's and torch's global streams. A trainer keeps states of its own of both
-and puts them in place while it works, so that runs in one process do not touch one another. Each
-`advance` begins new episodes, so that a saved run needs nothing from inside the environment; where
-episodes are cut off, the value of what follows is bootstrapped.
+and puts them in place while it works, so that runs in one process do not touch one another.
+
+Episodes go on from one `advance` to the next, on a copy of the environment. What is inside it
+cannot be saved; but it follows from the generator's state when the episodes began and from the
+actions since, which are saved and played again.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,12 +66,12 @@ class PPOConfig:
     """
 
     rows: int = 256
-    length: int = 4
+    length: int = 8
     minibatch: int = 256
     epochs: int = 4
-    rate: float = 1e-3
+    rate: float = 3e-3
     trace: float = 0.95
-    entropy: float = 0.0
+    entropy: float = 0.01
     clip: float = 0.2
     value: float = 0.5
     gradient: float = 0.5
@@ -226,6 +229,38 @@ class Noise(VectorizedActionNoise):
 
 # Training -----------------------------------------------------------------------------------------
 
+FRESH = 8
+"""After this many times the horizon, in steps of each row, all episodes begin anew, so that what is
+saved stays small and pools of instances are drawn again. Few are cut off by it."""
+
+
+class Recorded(Vec):
+    """Episodes that can be saved. origin: the generator's state when they began; played: the
+    actions of all rows since, each (rows,); last: observations and ends, after the last of them."""
+
+    origin: Mapping[str, Any] | None = None
+    last: tuple[Array, Array]
+
+    def reset(self) -> Array:
+        self.origin, self.played = copy.deepcopy(self.rng.bit_generator.state), list[Array]()
+        seen = super().reset()
+        self.last = seen, np.ones(self.num_envs, dtype=bool)
+        return seen
+
+    def step_wait(self) -> tuple[Array, Array, Array, list[dict[str, Any]]]:
+        self.played.append(self._chosen)
+        seen, reward, ended, infos = super().step_wait()
+        self.last = seen, ended
+        return seen, reward, ended, infos
+
+    def again(self, origin: Mapping[str, Any], played: Array) -> None:
+        """Plays (steps, rows) actions from that state of the generator."""
+        self.rng.bit_generator.state = origin
+        self.reset()
+        for chosen in played:
+            self._chosen = chosen
+            self.step_wait()
+
 
 class Watch(BaseCallback):
     """Sums rewards, and stops training where a loss of the last update is not finite."""
@@ -283,8 +318,12 @@ class Baseline:
         first, second, third = (int(word) for word in agent.generate_state(3))
         self._numpy: Any = np.random.RandomState(first).get_state()
         self._torch = torch.Generator().manual_seed(second).get_state()
-        self.episodes = Vec(
-            config.rows, environment, seed=world, actions=actions, scale=self.spec.scale
+        self.episodes = Recorded(
+            config.rows,
+            copy.deepcopy(environment),
+            seed=world,
+            actions=actions,
+            scale=self.spec.scale,
         )
         with self._streams():
             self.model = make(config, self.episodes)
@@ -321,7 +360,8 @@ class Baseline:
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
             raise ValueError(f"steps = {steps!r}: expected a whole number of at least 1")
         before, watch = self.steps, Watch()
-        self.model._last_obs = None  # new episodes
+        if self.episodes.origin and len(self.episodes.played) >= FRESH * self.spec.horizon:
+            self.model._last_obs = None  # the library then begins new episodes
         with self._streams():
             try:
                 self.model.learn(int(steps), watch, log_interval=None, reset_num_timesteps=False)
@@ -368,8 +408,10 @@ class Baseline:
     def save(self) -> tuple[Arrays, dict[str, Any]]:
         kind, keys, place, has, cached = self._numpy
         assert kind == "MT19937"
+        played = self.episodes.played if self.episodes.origin else []
         arrays: Arrays = {
             "numpy": np.array(keys),
+            "played": np.array(played).reshape(-1, self.config.rows),
             "torch": self._torch.numpy().copy(),
             **prefixed("policy", module_arrays(self.model.policy)),
             **prefixed("tensor", {k: t.detach().numpy().copy() for k, t in self._tensors.items()}),
@@ -382,6 +424,7 @@ class Baseline:
             "episodes": int(self.model._episode_num),
             "numpy": [int(place), int(has), float(cached)],
             "world": self.episodes.rng.bit_generator.state,
+            "origin": self.episodes.origin,
             "space": self.model.action_space.np_random.bit_generator.state,
         }
         if not isinstance(self.model, sb3.PPO):
@@ -394,14 +437,15 @@ class Baseline:
 
     def load(self, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> None:
         memory = not isinstance(self.model, sb3.PPO)
-        wanted = {"steps", "updates", "episodes", "numpy", "world", "space"}
+        wanted = {"steps", "updates", "episodes", "numpy", "world", "origin", "space"}
         missing = (wanted | ({"replay"} if memory else set())) - set(numbers)
-        needed = {"numpy", "torch", *(f"tensor/{name}" for name in self._tensors)}
+        needed = {"numpy", "torch", "played", *(f"tensor/{name}" for name in self._tensors)}
         missing |= (needed | ({f"replay/{k}" for k in BUFFER} if memory else set())) - set(arrays)
         if missing:
             raise ValueError(f"no {min(missing)!r} in the saved run: expected what save() gave")
         fits(arrays["numpy"], (624,), "numpy")
         fits(arrays["torch"], tuple(self._torch.shape), "torch")
+        fits(arrays["played"], (len(arrays["played"]), self.config.rows), "played")
         for name, tensor in self._tensors.items():
             fits(arrays[f"tensor/{name}"], tuple(tensor.shape), name)
         load_module(self.model.policy, under("policy", arrays), "policy")
@@ -421,6 +465,12 @@ class Baseline:
         place, has, cached = numbers["numpy"]
         self._numpy = ("MT19937", np.array(arrays["numpy"]), int(place), int(has), float(cached))
         self._torch = torch.from_numpy(np.array(arrays["torch"], dtype=np.uint8))
+        self.model._last_obs, self.episodes.origin = None, None
+        if numbers["origin"]:
+            self.episodes.again(numbers["origin"], arrays["played"])
+            self.model._last_obs, self.model._last_episode_starts = self.episodes.last
+        if self.episodes.rng.bit_generator.state != numbers["world"] and numbers["origin"]:
+            raise ValueError("the saved actions lead elsewhere: expected the same environment")
         self.episodes.rng.bit_generator.state = numbers["world"]
         self.model.action_space.np_random.bit_generator.state = numbers["space"]
         self.model.num_timesteps = int(numbers["steps"])

@@ -84,6 +84,59 @@ def test_a_restored_run_goes_on_as_if_nothing_had_happened(name):
     assert ours[1] == theirs[1]
 
 
+class Long(Reserve):
+    """Episodes of 10 steps; `latest` is the latest step that any policy was asked about."""
+
+    latest = 0
+
+    def __init__(self):
+        super().__init__()
+        self.spec = replace(self.spec, observation=1, horizon=10)
+
+    def start(self, instances):
+        super().start(instances)
+        self.count = np.zeros(len(instances))
+        return self.seen()
+
+    def restart(self, rows, rng):
+        super().restart(rows, rng)
+        self.count[rows] = 0
+        return self.seen()
+
+    def seen(self):
+        Long.latest = max(Long.latest, int(self.count.max()))
+        return (self.count[:, None] / 10).astype(np.float32)
+
+    def step(self, actions):
+        self._done[:] = False
+        step = super().step(actions)
+        self.count += 1
+        ended = self.count >= 10
+        return replace(
+            step, observation=self.seen(), terminated=ended, truncated=np.zeros_like(ended)
+        )
+
+
+@every
+def test_episodes_go_on_between_pieces_and_evaluations(name):
+    """Pieces of a few steps must not mean that nobody ever learns about late ones."""
+    Long.latest = 0
+    market = Long()
+    trainer = start(name, market)
+    for _ in range(10):
+        trainer.advance(64)
+        market.start(np.zeros((3, 1)))  # somebody else uses the environment that was given
+    assert Long.latest == 10
+    arrays, numbers = trainer.save()
+    other = start(name, Long(), seed=9)
+    other.load(arrays, numbers)
+    np.testing.assert_array_equal(other.episodes.last[0], trainer.episodes.last[0])
+    trainer.advance(64 * 80)
+    assert len(trainer.episodes.played) > 80
+    trainer.advance(64)
+    assert len(trainer.episodes.played) <= 2  # begun anew: the record does not grow without end
+
+
 @every
 def test_the_same_seed_gives_the_same_run_and_disturbs_nobody(name):
     torch.manual_seed(5)
