@@ -8,7 +8,7 @@ setting of a few agents, where the search and the provers reach.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -64,3 +64,9 @@ class Paper:
     mechanisms: Mapping[str, Callable[[], Mechanism]]
     claims: tuple[Claim, ...]
     readings: tuple[str, ...]
+
+
+def changed(given: Any, printed: Any) -> dict[str, str]:
+    """Where one record of parameters differs from another of its type: {name: what it is}."""
+    values = {of.name: getattr(given, of.name) for of in fields(printed)}
+    return {name: str(of) for name, of in values.items() if of != getattr(printed, name)}

@@ -4,7 +4,7 @@ Kang et al., "Diffusion-based auction mechanism for efficient resource managemen
 vehicular metaverses". A UAV and N ground stations compete for one task: the best station has it if
 it is ρ times ahead of its rivals, else the UAV. `market` draws what tasks are worth, `rules` holds
 the auction and its factors, `history` two rounds of it, `systems` what they attain, `claims` what
-is said of them.
+is said of them, and `environment` is the choice of the factor as a decision problem.
 """
 
 from __future__ import annotations

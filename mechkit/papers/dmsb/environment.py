@@ -15,7 +15,7 @@ With b_(1) the best station and r its rival, eq. 14 gives the station the task e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from learners.environment import Array, Rule, Spec, Step, checked_actions, check
 from mechkit.errors import require
 from mechkit.papers.dmsb import market, rules, systems
 from mechkit.papers.dmsb.market import PRINTED, Instances, Parameters
-from mechkit.papers.paper import Result
+from mechkit.papers.paper import Result, changed
 
 LOG_BID, LOG_LATENCY = 1.0, 2.5
 """Near the means of the logarithms of bids and of latencies in seconds, as the paper's market draws
@@ -77,11 +77,6 @@ class Dmsb:
         self.stations, self.everybody, self.periods, self.pool = stations, everybody, periods, pool
         self._held = self.draw(np.random.default_rng(PAST_SEED), 1)
         self._begin(self._held.values[:0], self._held.latency[:0])
-        changed = {
-            field.name: str(getattr(self.parameters, field.name))
-            for field in fields(Parameters)
-            if getattr(self.parameters, field.name) != getattr(PRINTED, field.name)
-        }
         typical = self.optimum(replace(self._held, values=self._held.history)).mean()
         self.spec = Spec(
             name="dmsb",
@@ -96,7 +91,7 @@ class Dmsb:
                 "zeta": self.parameters.zeta,
                 "everybody": str(everybody),
                 "periods": periods,
-                **{name: value for name, value in changed.items() if name != "zeta"},
+                **changed(replace(self.parameters, zeta=PRINTED.zeta), PRINTED),
             },
             scale=float(f"{typical:.2g}"),
         )
@@ -109,6 +104,13 @@ class Dmsb:
         )
 
     def start(self, instances: Instances) -> Array:
+        mine = (1 + self.stations, self.parameters.zeta)
+        given = (instances.values.shape[1], instances.zeta)
+        require(
+            given == mine,
+            f"(providers, zeta) of the instances = {given}: expected {mine}, as they are here; "
+            "draw them from this environment",
+        )
         self._held = instances
         return self._begin(instances.values, instances.latency)
 

@@ -3,7 +3,8 @@ Resource Allocation for Twins Migration in Vehicular Metaverses: A GPT-based DRL
 
 `market` draws vehicles and roadside units, `matching` has Γ and the optima; `mechanism` has the
 auction in closed form, `clocks` runs it under any step policy, `systems` compares; `small` are the
-mechanisms that `claims` is about, and `theorem` and `facts` decide the rest.
+mechanisms that `claims` is about, and `theorem` and `facts` decide the rest. `environment` is the
+auction as an auctioneer's decision problem; `planning` and `unseen` have its exact optima.
 """
 
 from __future__ import annotations

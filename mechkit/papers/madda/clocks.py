@@ -178,8 +178,7 @@ def renew(auctions: Auctions, rows: np.ndarray, source: Auctions, picked: np.nda
     """Puts the auctions `picked` of source (k,) in the place of those in `rows` (k,)."""
     for field in fields(Auctions):
         old, new = getattr(auctions, field.name), getattr(source, field.name)
-        old = old.reshape(-1, old.shape[-1])  # a view
-        old[:, rows] = new.reshape(-1, new.shape[-1]).take(picked, axis=1)
+        old[..., rows] = new.take(picked, axis=-1)
 
 
 def played(

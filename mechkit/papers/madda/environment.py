@@ -35,7 +35,7 @@ from mechkit.papers.madda.mechanism import (
     setter_left_out,
 )
 from mechkit.papers.madda.planning import Plan, plan
-from mechkit.papers.paper import Result
+from mechkit.papers.paper import Result, changed
 
 PAIRED: Mapping[str, Winners] = {"as printed": as_printed, "setter left out": setter_left_out}
 WINNERS = (*PAIRED, "by rank")
@@ -95,11 +95,6 @@ class Madda:
         self.parameters, self.pool, self._past = parameters, pool, past
         self._smaller = min(buyers, sellers)
         self._earned, self._truncated = np.zeros(0), np.zeros(0, dtype=bool)
-        changed = {
-            field.name: str(getattr(parameters, field.name))
-            for field in fields(Parameters)
-            if getattr(parameters, field.name) != getattr(PAPER, field.name)
-        }
         self.spec = Spec(
             name="madda",
             version=1,
@@ -113,7 +108,7 @@ class Madda:
                 "sellers": sellers,
                 "winners": winners,
                 "reward": reward,
-                **changed,
+                **changed(parameters, PAPER),
             },
             scale=self._typical(),
             unit="ticks",
@@ -135,6 +130,12 @@ class Madda:
 
     def start(self, instances: Instances) -> Array:
         """Later restarts begin on these instances, at random."""
+        given = (instances.values.shape[1], instances.costs.shape[1])
+        require(
+            given == (self.buyers, self.sellers),
+            f"(buyers, sellers) of the instances = {given}: expected {self.buyers, self.sellers}, "
+            "as they are here; draw them from this environment",
+        )
         self._hold(instances)
         return self._begin(np.arange(len(instances.values)))
 
@@ -342,7 +343,7 @@ def opened(values: Array, costs: Array) -> Auctions:
 def taken(auctions: Auctions, picked: Array) -> Auctions:
     """A copy of the auctions `picked` (k,), in this order."""
     return Auctions(
-        **{field.name: getattr(auctions, field.name)[..., picked] for field in fields(Auctions)}
+        **{of.name: getattr(auctions, of.name).take(picked, axis=-1) for of in fields(Auctions)}
     )
 
 
