@@ -72,7 +72,8 @@ BUILT_ON = {
     "learners.diffusion": {"torch"},
     "learners.gpt": {"torch"},
     "learners.cloning": {"torch"},
-    "learners.baselines": {"gymnasium", "stable_baselines3", "torch"},
+    "learners.baselines": {"stable_baselines3", "torch"},
+    "learners.stable": {"stable_baselines3", "torch"},
     "learners.adapters": {"gymnasium", "pettingzoo", "stable_baselines3"},
 }
 # mpmath is small enough to come with the core; it is heavy to import and light to install.
