@@ -9,7 +9,7 @@
 The algorithms are the library's; `stable` feeds them and saves them. Rewards are divided by
 `Spec.scale`; observations are of the order of 1 already. Defaults are not the library's, which suit
 one environment stepped at a time, but the best of a small random search: 10 configs of PPO with
-40,000 steps each, 8 of SAC and 10 of DDPG with 24,000, on the contextual arms of `known` and on
+40,000 steps each, 8 of SAC and 12 of DDPG with 24,000, on the contextual arms of `known` and on
 `dmsb`, one seed. What it found is said with each config, as shares of the optimum on instances that
 were not trained on.
 """
@@ -74,8 +74,8 @@ class PPOConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OffPolicyConfig:
-    """rows: episodes stepped together. updates: gradient steps after each step of all rows, so that
-    updates / rows is the number per environment step. minibatch: transitions in one.
+    """rows: episodes stepped together. updates: gradient steps after each step of all rows; 8/256
+    is what the discrete learners do, too. minibatch: transitions in one.
     capacity: transitions remembered. warmup: steps of uniform actions at first.
     rate: of Adam. average: the share of new weights in the target networks, per update.
     width, depth: of the hidden layers (ReLU). threads: of torch.
