@@ -11,6 +11,7 @@ papers     instances per second of the papers' markets and systems
 games      equilibria derived, checked and in numbers, against followers and leaders
 learners   environment steps per second
 training   steps and updates per second of the learners of finitely many actions
+adapters   the same as learners see them, against 16 environments; training
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ TOPICS = (
     "games",
     "learners",
     "training",
+    "adapters",
 )
 """Modules beside this one: measure(share) -> record, and tables(record) -> what to print."""
 

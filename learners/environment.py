@@ -111,11 +111,18 @@ def seeds(entropy: int, count: int) -> list[np.random.SeedSequence]:
     return np.random.SeedSequence(int(entropy)).spawn(count)
 
 
+def shaped(batch: int, spec: Spec) -> tuple[int, ...]:
+    """Of actions and rewards: with several agents there is an axis of them."""
+    return (batch,) if len(spec.agents) == 1 else (batch, len(spec.agents))
+
+
 def checked_actions(actions: Any, batch: int, spec: Spec) -> Array:
-    """Actions as floats (batch,); ValueError where one is not a number in [low, high]."""
+    """Actions as floats (batch,), or (batch, agents) where there are several; ValueError where one
+    is not a number in [low, high]."""
     given = np.asarray(actions, dtype=float)
-    if given.shape != (batch,):
-        raise ValueError(f"actions of shape {given.shape}: expected ({batch},), one per episode")
+    expected = shaped(batch, spec)
+    if given.shape != expected:
+        raise ValueError(f"actions of shape {given.shape}: expected {expected}, one per episode")
     inside = (given >= spec.low) & (given <= spec.high)  # NaN is not inside
     if not inside.all():
         wrong = given[~inside][0]

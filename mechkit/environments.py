@@ -1,4 +1,7 @@
-"""The papers' markets as environments: by name, for learners, Gymnasium and the command line."""
+"""The papers' markets as environments: by name, for learners, Gymnasium and the command line.
+
+Beside them stand the problems of known answers, which every learner should solve first.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from mechkit.errors import require
 ENVIRONMENTS: Mapping[str, str] = {
     "dmsb": "mechkit.papers.dmsb.environment:Dmsb",
     "madda": "mechkit.papers.madda.environment:Madda",
+    "arms": "learners.known:Arms",
+    "reserve": "learners.known:Reserve",
+    "clock": "learners.known:Clock",
 }
 """By name: the module, imported when the environment is first wanted, and the class in it."""
 
@@ -22,16 +28,3 @@ def environment(name: str, **options: Any) -> Environment:
     module, attribute = ENVIRONMENTS[name].split(":")
     found: Environment = getattr(importlib.import_module(module), attribute)(**options)
     return found
-
-
-def register() -> None:
-    """Gymnasium calls this when it is imported: `gymnasium.make("mechkit/Dmsb-v0")` then works."""
-    import gymnasium
-
-    for name in ENVIRONMENTS:
-        gymnasium.register(
-            id=f"{name.capitalize()}-v0",
-            entry_point="learners.adapters.gym:one",
-            vector_entry_point="learners.adapters.gym:many",
-            kwargs={"make": "mechkit.environments:environment", "name": name},
-        )

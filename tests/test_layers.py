@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rechecks", "best", "auditing", "deriving", "learning"),
     ("__init__",),
     ("audit", "testing", "report", "exhibit", "derivation", "portrait"),
+    ("gym",),
     ("instances", "markets", "environments"),
     ("story", "witness", "sources", "grouped"),
     ("catalogue",),
@@ -64,6 +65,7 @@ HEAVY = frozenset(
 # The file or package that is built on a heavy library may import it at module level.
 BUILT_ON = {
     "mechkit.testing": {"hypothesis"},
+    "mechkit.gym": {"gymnasium"},
     "proofs.games": {"sympy"},
     "learners.networks": {"torch"},
     "learners.replay": {"torch"},
@@ -71,7 +73,8 @@ BUILT_ON = {
     "learners.diffusion": {"torch"},
     "learners.gpt": {"torch"},
     "learners.cloning": {"torch"},
-    "learners.baselines": {"gymnasium", "stable_baselines3", "torch"},
+    "learners.baselines": {"stable_baselines3", "torch"},
+    "learners.stable": {"stable_baselines3", "torch"},
     "learners.adapters": {"gymnasium", "pettingzoo", "stable_baselines3"},
 }
 # mpmath is small enough to come with the core; it is heavy to import and light to install.
