@@ -173,7 +173,9 @@ def learning_curve(
     Between two evaluations a run counts with the earlier one, never with what it did not have yet.
     The curve spans what all runs have covered: from the latest start to the earliest end.
     """
-    if not at or any(len(own) == 0 or len(own) != len(y) for own, y in zip(at, values, strict=True)):
+    if not at or any(
+        len(own) == 0 or len(own) != len(y) for own, y in zip(at, values, strict=True)
+    ):
         raise ValueError("a learning curve needs runs, and as many positions as values of each")
     first, last = max(own[0] for own in at), min(own[-1] for own in at)
     grid = np.unique(np.concatenate([np.asarray(own, dtype=float) for own in at]))
@@ -200,7 +202,9 @@ def learning_curve(
 def _checked(scores: Array) -> Array:
     given = np.asarray(scores, dtype=float)
     if given.ndim != 2 or given.size == 0 or not np.isfinite(given).all():
-        what = f"shape {given.shape}" if given.ndim != 2 or given.size == 0 else "numbers not finite"
+        what = (
+            f"shape {given.shape}" if given.ndim != 2 or given.size == 0 else "numbers not finite"
+        )
         raise ValueError(f"scores of {what}: expected finite numbers (runs, tasks), at least one")
     return given
 
