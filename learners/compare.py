@@ -324,8 +324,10 @@ def _table(group: Sequence[Run], seed: int) -> Table:
         key: np.array([[final["return"].sum() / scale] for _, final in own])
         for key, own in finished.items()
     }
-    rules = {key: s for key, s in scores.items() if key[0] == RULE}
-    rival = max(rules.values(), key=lambda s: float(statistics.iqm(s)), default=None)
+    rules = [found for (kind, _), found in scores.items() if kind == RULE]
+    rival = max(rules, key=lambda found: float(statistics.iqm(found)), default=None)
+    if rival is not None and (rival == rival[0]).all():
+        rival = rival[:1]  # it draws no lots: however often it plays, it is one run
     rows = [
         _row(kind, label, own, scores[kind, label], rival, optimum, first_best, seed)
         for (kind, label), own in finished.items()

@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -416,6 +417,7 @@ def trained_policy(run: Run, learner: Learner, make: Make) -> Policy:
     return trainer.policy()
 
 
+@cache
 def versions() -> dict[str, str]:
     """Of Python and of what a result may depend on, by distribution."""
     known = {"python": platform.python_version()}

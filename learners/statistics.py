@@ -154,9 +154,8 @@ def mean_gap(
     runs, instances = gaps.shape
     rng = np.random.default_rng(seed)
     by_run = rng.multinomial(runs, np.full(runs, 1 / runs), size=resamples) / runs
-    by_instance = rng.multinomial(instances, np.full(instances, 1 / instances), size=resamples)
-    means = ((by_run @ gaps) * by_instance).sum(axis=-1) / instances
-    low, high = _percentiles(means, confidence)
+    means = [row[rng.integers(instances, size=instances)].mean() for row in by_run @ gaps]
+    low, high = _percentiles(np.array(means), confidence)
     return Interval(float(gaps.mean()), float(low), float(high))
 
 
