@@ -191,6 +191,17 @@ def last_checkpoint(folder: Path) -> Checkpoint | None:
         ) from None
 
 
+def glance(folder: Path) -> dict[str, Any] | None:
+    """What was known at the last checkpoint, for whoever looks on while the run is under way; None
+    where there is none to be read at this moment."""
+    files = list(_saved(folder).values())
+    try:
+        found: dict[str, Any] = read_json(files[-1])["about"]
+    except (Damaged, LookupError):
+        return None
+    return found
+
+
 def _saved(folder: Path) -> dict[int, Path]:
     """steps -> the JSON of every checkpoint that counts, earliest first."""
     found = {}

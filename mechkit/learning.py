@@ -1,0 +1,453 @@
+"""The commands `mechkit learn` and `mechkit compare`: training, and how far from the optimum it led.
+
+Exit codes: 0 done; 1 the best learner fell short of --require, or a run diverged; 2 the input was
+wrong, a library is missing, or a file could not be written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mechkit.errors import InputError
+from mechkit.options import JSON, WORKERS
+from mechkit.terminal import aside, progress, put, put_json, save, waiting, write
+
+if TYPE_CHECKING:
+    from learners.compare import Comparison
+    from learners.runs import Run
+
+LOOK = 0.5
+"""Seconds between two looks at how far the runs are."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run, or the rules where learner is None: what a worker process is told."""
+
+    folder: Path
+    environment: str
+    options: Mapping[str, Any]
+    learner: str | None
+    config: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    steps: int
+    checkpoint: int | None
+    evaluation: int
+    instances: int
+    watched: int
+    tensorboard: bool
+
+
+def pairs(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE, once for each name; values are numbers, true, false, a,b for two, or text."""
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not (name and equals and value):
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice")
+        found[name] = tuple(map(_value, value.split(","))) if "," in value else _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text.strip()
+
+
+REQUIRE = click.option(
+    "--require",
+    type=click.FloatRange(min=0, max=1),
+    metavar="SHARE",
+    help="Exit with 1 unless the best learner reaches this share of the optimum, 0.98 say.",
+)
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  mechkit learn dmsb --learner diffusion --steps 500000 --save runs\n"
+    "  mechkit learn dmsb --learner ppo --learner discrete-sac --seeds 5 --steps 50000 --save small\n"
+    "  mechkit learn madda -o buyers=50 -o sellers=50 --learner gpt --steps 200000 --save runs50\n"
+    "  mechkit learn dmsb --learner discrete-sac --config width=64 --steps 50000 --save narrow\n"
+    "\b\nThen:\n"
+    "  mechkit compare runs --plot runs.png"
+)
+@click.argument("environment", metavar="ENVIRONMENT")
+@click.option(
+    "--learner",
+    "names",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="ppo, sac, ddpg, discrete-sac, diffusion, diffusion-printed, gpt, cloning or "
+    "percentile-cloning; repeatable.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(min=1), metavar="N", default=10, show_default=True,
+    help="How many runs of each, from --seed on.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(min=1), metavar="N", default=100_000, show_default=True,
+    help="Environment steps of each run.",
+)  # fmt: skip
+@click.option(
+    "--save", "folder", type=click.Path(path_type=Path), metavar="DIR", required=True,
+    help="Where the runs are kept; what is there goes on where it stopped.",
+)  # fmt: skip
+@WORKERS
+@click.option(
+    "--option", "-o", "options", multiple=True, metavar="NAME=VALUE", callback=pairs,
+    help="Of the environment: stations=3, buyers=50; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--config", multiple=True, metavar="NAME=VALUE", callback=pairs,
+    help="Of every learner: width=64; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--checkpoint", type=click.IntRange(min=1), metavar="STEPS",
+    help="Save and test each so many steps; a twentieth of all if not said.",
+)  # fmt: skip
+@click.option(
+    "--instances", type=click.IntRange(min=1), metavar="N", default=1000, show_default=True,
+    help="Held out, the same for everybody.",
+)  # fmt: skip
+@click.option(
+    "--evaluation-seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True,
+    help="Of the held-out instances.",
+)  # fmt: skip
+@click.option("--tensorboard", is_flag=True, help="Log to DIR/LEARNER/seed-K/tensorboard, too.")
+@REQUIRE
+@JSON
+def learn(
+    environment: str,
+    names: tuple[str, ...],
+    seeds: int,
+    seed: int,
+    steps: int,
+    folder: Path,
+    workers: int | None,
+    options: Mapping[str, Any],
+    config: Mapping[str, Any],
+    checkpoint: int | None,
+    instances: int,
+    evaluation_seed: int,
+    tensorboard: bool,
+    require: float | None,
+    json_: bool,
+) -> int:
+    """Train learners on a paper's market, and compare them with its exact optimum.
+
+    ENVIRONMENT is dmsb or madda. Each learner is trained once per seed, in processes of one thread;
+    then it plays instances that nobody has seen, and so do the one-line rules of the market. What
+    was interrupted, by Ctrl-C or a kill, goes on where it stopped when the command is given again.
+
+    Exits with 1 if the best learner falls short of --require, or a run diverged.
+    """
+    from learners import compare as comparing
+    from learners import runs
+
+    with told():
+        make = made(environment, options)
+        chosen = comparing.chosen_learners(names)
+        fitted = {one.name: fit(one, config) for one in chosen}
+        for one in chosen:
+            runs.config_of(one, fitted[one.name])
+        given = tuple(range(seed, seed + seeds))
+        with aside(), waiting(f"finding the optima of {instances:,} instances of {environment}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            comparing.common(folder, make(), evaluation_seed, instances, comparing.WATCH)
+    shared: dict[str, Any] = {
+        "environment": environment,
+        "options": dict(options),
+        "steps": steps,
+        "checkpoint": checkpoint,
+        "evaluation": evaluation_seed,
+        "instances": instances,
+        "watched": comparing.WATCH,
+        "tensorboard": tensorboard,
+    }
+    # Seed by seed, so that what is interrupted compares everybody; the rules first, as the shortest.
+    tasks = [Task(folder=folder, learner=None, config={}, seeds=given, **shared)] + [
+        Task(
+            folder=comparing.place(folder, one.name, each),
+            learner=one.name,
+            config=fitted[one.name],
+            seeds=(each,),
+            **shared,
+        )
+        for each in given
+        for one in chosen
+    ]
+    with told():
+        diverged = performed(tasks, workers or os.cpu_count() or 1, f"learning {environment}")
+        found = comparing.compared(runs.find([folder]))
+    show(found, [], json_)
+    click.echo(f"\nsaved {folder}; again: mechkit compare {folder}", err=json_)
+    for line in diverged:
+        click.echo(line, err=True)
+    return 1 if diverged or short(found, require) else 0
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  mechkit compare runs\n"
+    "  mechkit compare runs narrow --plot runs.png --html runs.html\n"
+    "  mechkit compare runs --audit --json > runs.json\n"
+    "  mechkit compare runs --require 0.98"
+)
+@click.argument(
+    "folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR..."
+)
+@click.option(
+    "--audit", is_flag=True,
+    help="Put each learner's best policy to the properties of its mechanism, too.",
+)  # fmt: skip
+@click.option(
+    "--evaluations", type=click.IntRange(min=1), metavar="N", default=20_000, show_default=True,
+    help="Runs of a policy's mechanism that its audit spends.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True)
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE.png", help="Learning curves, too."
+)
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="A page, too.")
+@REQUIRE
+@JSON
+def compare(
+    folders: tuple[Path, ...],
+    audit: bool,
+    evaluations: int,
+    seed: int,
+    plot: Path | None,
+    html: Path | None,
+    require: float | None,
+    json_: bool,
+) -> int:
+    """Compare saved runs: learners and one-line rules beside the exact optimum.
+
+    Scores are interquartile means over seeds with 95 % stratified bootstrap intervals; gaps are
+    paired per instance. Each DIR is a directory that `mechkit learn --save` made, or one inside it.
+
+    With --audit the policy of each learner's best seed is taken as a mechanism and searched for
+    violations of incentive compatibility, individual rationality and budget balance; a policy runs
+    on floats, so that what is found is called float64 evidence and never exact.
+
+    Exits with 1 if the best learner falls short of --require.
+    """
+    for file in (html, plot):
+        if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
+            raise InputError(f"{file}: give a file name in a directory that is there")
+    if plot is not None and plot.suffix != ".png":
+        raise InputError(f"{plot}: expected a name that ends in .png")
+    from learners import compare as comparing
+    from learners import runs
+    from mechkit import standings
+
+    with told():
+        known = runs.find(folders)
+        found = comparing.compared(known, seed=seed)
+    audits: list[Any] = []
+    if audit:
+        from mechkit import learned
+
+        with told(), aside(), progress("auditing") as bar:
+            chosen = best_runs(known)
+            for done, run in enumerate(chosen):
+                bar(done / len(chosen), run.about["name"])
+                audits.append(learned.audit(run, seed=seed, evaluations=evaluations))
+    show(found, audits, json_)
+    if plot is not None:
+        save(plot, lambda: standings.plot(found, plot), quiet=json_)
+    if html is not None:
+        save(html, lambda: write(html, standings.page(found, audits)), quiet=json_)
+    return 1 if short(found, require) else 0
+
+
+# What both need -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors of the learners' room, as the terminal reports them."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(str(error)) from None
+    except ValueError as error:
+        raise error if isinstance(error, InputError) else InputError(str(error)) from None
+
+
+def made(name: str, options: Mapping[str, Any]) -> Any:
+    """Makes the environment of that name. Raises InputError for one that is not, or its options."""
+    from mechkit import environments
+
+    make = partial(environments.environment, name, **options)
+    try:
+        make()
+    except TypeError as error:
+        raise InputError(f"{name}: {error}") from None
+    return make
+
+
+def fit(one: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with whole numbers as floats where the learner's field is one."""
+    kinds = {f.name: f.type for f in fields(one.config)}
+    return {
+        name: float(value) if kinds.get(name) in (float, "float") and type(value) is int else value
+        for name, value in config.items()
+    }
+
+
+def perform(task: Task) -> tuple[str, str]:
+    """In a worker process: ("", "") where the run is done, else ("diverged" or "error", why)."""
+    from learners import compare as comparing
+    from learners import runs
+    from learners.learner import Diverged, learner
+    from mechkit import environments
+
+    make = partial(environments.environment, task.environment, **task.options)
+    note = {"name": task.environment, "options": dict(task.options)}
+    root = task.folder if task.learner is None else task.folder.parent.parent
+    try:
+        held, watched = comparing.common(
+            root, make(), task.evaluation, task.instances, task.watched
+        )
+        if task.learner is None:
+            comparing.play_rules(root, make, task.seeds, held, made=note)
+            return "", ""
+        one = learner(task.learner)
+        runs.train(
+            task.folder,
+            one,
+            make,
+            seed=task.seeds[0],
+            steps=task.steps,
+            held=held,
+            watched=watched,
+            config=runs.config_of(one, task.config),
+            checkpoint=task.checkpoint,
+            made=note,
+            tensorboard=task.tensorboard,
+        )
+    except Diverged as error:
+        return "diverged", str(error)
+    except (ValueError, OSError, ImportError) as error:
+        return "error", str(error)
+    return "", ""
+
+
+def performed(tasks: Sequence[Task], workers: int, title: str) -> list[str]:
+    """All tasks; why runs diverged. Raises InputError for the first that could not be done."""
+    from mechkit.audit.pool import spread
+
+    diverged = []
+    with progress(title) as bar, aside(), watched(tasks, bar):
+        for task, result in spread(perform, list(tasks), min(workers, len(tasks))):
+            kind, why = ("error", str(result)) if isinstance(result, Exception) else result
+            if kind == "error":
+                raise InputError(f"{task.learner or 'rules'}: {why}")
+            if kind == "diverged":
+                diverged.append(why)
+    return diverged
+
+
+@contextmanager
+def watched(tasks: Sequence[Task], bar: Any) -> Iterator[None]:
+    """Looks at the runs' checkpoints now and then, and shows how far they are."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    runs = [task for task in tasks if task.learner is not None]
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(LOOK):
+            bar(*so_far(runs))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def so_far(tasks: Sequence[Task]) -> tuple[float, str]:
+    """(share of all steps, the mean gap of each learner's runs at their last checkpoints)."""
+    from learners import store
+
+    share, gaps = 0.0, dict[str, list[float]]()
+    for task in tasks:
+        found = store.glance(task.folder)
+        if found is not None:
+            share += min(1.0, found["steps"] / task.steps) / len(tasks)
+            gaps.setdefault(str(task.learner), []).append(found["gap"])
+    told = ", ".join(f"{name} gap {sum(own) / len(own):.4g}" for name, own in gaps.items())
+    return share, told or "no checkpoint yet"
+
+
+def show(found: Comparison, audits: Sequence[Any], json_: bool) -> None:
+    from mechkit import standings
+
+    if json_:
+        put_json(found.as_json() | {"audits": [audit.as_json() for audit in audits]})
+    else:
+        put(standings.render(found, audits))
+    sys.stdout.flush()
+
+
+def short(found: Comparison, require: float | None) -> bool:
+    """Whether some environment's best learner falls short of the share that is required."""
+    from learners.compare import LEARNER
+
+    missing = False
+    for table in found.tables if require is not None else ():
+        best = table.best_of(LEARNER)
+        if not table.share:
+            raise InputError(
+                f"--require {require}: optima of {table.environment['name']} are not positive, so "
+                "that there is no share of them"
+            )
+        if best is None or best.score.value < require:
+            reached = "no learner" if best is None else f"{best.name} with {best.score.value:.4f}"
+            name = table.environment["name"]
+            click.echo(f"short of --require {require}: {name}, {reached}", err=True)
+            missing = True
+    return missing
+
+
+def best_runs(known: Sequence[Run]) -> list[Run]:
+    """Of each learner, config and environment the finished run of the largest mean return."""
+    best: dict[str, Run] = {}
+    for run in known:
+        about = run.about
+        if about["kind"] == "learner" and run.final is not None:
+            key = repr((about["name"], about["config"], about["environment"]))
+            there = best.get(key)
+            if (
+                there is None
+                or there.final is None
+                or (run.final["return"].mean() > there.final["return"].mean())
+            ):
+                best[key] = run
+    return list(best.values())
