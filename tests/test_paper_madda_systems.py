@@ -98,8 +98,12 @@ def test_policies_see_what_the_auctioneer_sees():
     assert seen[0].active.tolist() == [0] * 50
     assert (seen[0].buy_clock == 100).all()
     assert (seen[0].sell_clock == 1).all()
-    assert [state.round for state in seen] == list(range(len(seen)))
-    assert exchange.rounds.max() == len(seen)
+    for k, state in enumerate(seen):
+        assert (state.moves <= k).all()
+        assert (state.round == state.moves + state.bought + state.sold).all()
+        assert (state.active == state.bought - state.sold).all()
+    assert exchange.rounds.max() == seen[-1].round.max() + 1
+    assert (exchange.rounds[seen[-1].moves == len(seen) - 1] == seen[-1].round.max() + 1).any()
     for b in range(50):
         slow = slow_policy(values[b], costs[b])
         assert len(slow["sellers"]) == played.k[b, 0]
@@ -138,8 +142,8 @@ def test_bad_steps_are_explained(wrong):
 
 
 def test_clocks_that_hardly_move_are_stopped(monkeypatch):
-    monkeypatch.setattr(clocks, "MOST_ROUNDS", 50)
-    with pytest.raises(InputError, match="not crossed after 50 rounds"):
+    monkeypatch.setattr(clocks, "MOST_MOVES", 50)
+    with pytest.raises(InputError, match="not crossed after 50 moves"):
         clocks.run(np.array([[60.0]]), np.array([[30.0]]), lambda state: 0.1)
 
 

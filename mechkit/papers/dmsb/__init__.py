@@ -45,6 +45,11 @@ READINGS: tuple[str, ...] = (
     "tomorrow's history is asked apart, over two rounds",
     "the optimal factor's means are over 256 past rounds, drawn independently of the instances",
     "best constant: the best of the 21 factors on those past rounds",
+    "greedy is not described: each of the 21 actions is tried on as many past rounds, in turn, and "
+    "the one with the best mean reward so far is taken, whatever the bids (a greedy choice that "
+    "reads the bids is the optimum)",
+    "the auctioneer of section 5.2 decides about independent rounds: episodes of one step, whose "
+    "state is all bids and all expected latencies",
 )
 
 PAPER = Paper(

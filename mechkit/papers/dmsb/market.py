@@ -81,21 +81,21 @@ def rate(bandwidth: np.ndarray, gain: float, power: np.ndarray, noise: float) ->
     return bandwidth * np.log2(1 + gain * power / noise)
 
 
-def transmission(size: np.ndarray, rate: np.ndarray) -> np.ndarray:
+def transmission(size: np.ndarray | float, rate: np.ndarray) -> np.ndarray:
     """Eqs. 3 and 5: D / R, seconds."""
     return size / rate
 
 
 def processing(
-    size: np.ndarray, gpu_per_bit: float, gpu: np.ndarray, cpu: np.ndarray
+    size: np.ndarray | float, gpu_per_bit: float, gpu: np.ndarray, cpu: np.ndarray
 ) -> np.ndarray:
     """Eq. 4: D e_p / f^g + D / f^c, seconds; gpu and cpu in Mbit/s."""
     return size * gpu_per_bit / gpu + size / cpu
 
 
-def latency(upload: np.ndarray, process: np.ndarray, download: np.ndarray) -> np.ndarray:
-    """Eq. 6: the sum of the three."""
-    return upload + process + download
+def latency(*times: np.ndarray) -> np.ndarray:
+    """Eq. 6: the sum of upload, processing and download."""
+    return np.asarray(sum(times))
 
 
 def matches(processed: np.ndarray, original: np.ndarray) -> np.ndarray:
@@ -110,17 +110,33 @@ def accuracy(processed: np.ndarray, original: np.ndarray) -> np.ndarray:
 
 def common_value(latency: np.ndarray, latency_factor: float) -> np.ndarray:
     """Eq. 9: E_t[ω_1 / T^t], the mean over the last axis."""
-    return (latency_factor / latency).mean(axis=-1)
+    return mean(latency_factor / latency)
 
 
 def matching_value(accuracy: np.ndarray, match_factor: float, sensitivity: float) -> np.ndarray:
     """Eq. 10: E_t[ω_2 / (1 − R)^β], the mean over the last axis."""
-    return (match_factor / (1 - accuracy) ** sensitivity).mean(axis=-1)
+    return mean(match_factor / (1 - accuracy) ** sensitivity)
 
 
 def valuation(common: np.ndarray, matching: np.ndarray) -> np.ndarray:
     """Eq. 11: v_n = c_n · m_n."""
     return common * matching
+
+
+def mean(of: np.ndarray) -> np.ndarray:
+    """Over the last axis; for axes this short several times as fast as NumPy's own."""
+    return np.asarray(np.einsum("...t->...", of) / of.shape[-1])
+
+
+def uniform(
+    rng: np.random.Generator, bounds: tuple[float, float], shape: tuple[int, ...]
+) -> np.ndarray:
+    """The numbers of rng.uniform(*bounds, shape), three times as fast."""
+    low, high = bounds
+    drawn = rng.random(shape)
+    drawn *= high - low
+    drawn += low
+    return drawn
 
 
 def values(
@@ -131,22 +147,24 @@ def values(
     Task, user and accuracy differ from period to period, equipment from provider to provider.
     """
     p, shape = parameters, (batch, 1 + stations, periods)
-    size = MEGABIT * rng.uniform(*p.task, (batch, 1, periods))
-    sent = rng.uniform(*p.power, (batch, 1, periods))
+    size = MEGABIT * uniform(rng, p.task, (batch, 1, periods))
+    sent = uniform(rng, p.power, (batch, 1, periods))
     equipment = (batch, 1 + stations, 1)
-    returned = rng.uniform(*p.power, equipment)
-    up, down = (rng.uniform(*p.bandwidth, equipment) for _ in range(2))
+    returned = uniform(rng, p.power, equipment)
+    up, down = (uniform(rng, p.bandwidth, equipment) for _ in range(2))
     # From the top, so that nobody has 0 of anything.
     least, most = p.compute
-    gpu, cpu = (p.unit * (most - rng.uniform(0, most - least, equipment)) for _ in range(2))
-    taken = latency(
-        transmission(size, rate(up, p.gain, sent, p.noise)),
-        processing(size, p.gpu_per_bit, gpu, cpu),
-        transmission(size, rate(down, p.gain, returned, p.noise)),
+    gpu, cpu = (p.unit * (most - uniform(rng, (0, most - least), equipment)) for _ in range(2))
+    # Each time is proportional to the size: those of a megabit, of which two are the same in every
+    # period, times the size.
+    fixed = latency(
+        processing(1, p.gpu_per_bit, gpu, cpu),
+        transmission(1, rate(down, p.gain, returned, p.noise)),
     )
-    matching = matching_value(rng.uniform(*p.accuracy, shape), p.match_factor, p.sensitivity)
+    taken = size * latency(transmission(1, rate(up, p.gain, sent, p.noise)), fixed)
+    matching = matching_value(uniform(rng, p.accuracy, shape), p.match_factor, p.sensitivity)
     common = common_value(taken, p.latency_factor)
-    return valuation(common, matching), taken.mean(axis=-1)
+    return valuation(common, matching), mean(taken)
 
 
 def draw(

@@ -86,8 +86,7 @@ def best_constant(values: np.ndarray, zeta: float, *, everybody: bool = False) -
     The surplus changes at the ratios of the best station to its rival only; between two of them,
     the middle is returned.
     """
-    best, second = np.sort(values[:, 1:], axis=-1)[:, :-3:-1].T
-    rival = np.maximum(second, values[:, 0]) if everybody else second
+    best, rival = leaders(values, everybody=everybody)
     steps = best / rival
     order = np.argsort(steps, kind="stable")
     steps, gains = steps[order], (zeta * values[:, 0] - best)[order]
@@ -101,11 +100,26 @@ def best_constant(values: np.ndarray, zeta: float, *, everybody: bool = False) -
 
 def best_on_grid(values: np.ndarray, zeta: float, *, everybody: bool = False) -> float:
     """The same among the factors that a policy can choose, `GRID`."""
-    best, second = np.sort(values[:, 1:], axis=-1)[:, :-3:-1].T
-    rival = np.maximum(second, values[:, 0]) if everybody else second
-    station = best > GRID[:, None] * rival
-    total = np.where(station, best, zeta * values[:, 0]).sum(axis=-1)
+    total = surplus(values, GRID[:, None], zeta, everybody=everybody).sum(axis=-1)
     return float(GRID[np.argmax(total)])
+
+
+def leaders(values: np.ndarray, *, everybody: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The best station's value and the highest that it must beat, (batch,) each."""
+    best, second = np.sort(values[:, 1:], axis=-1)[:, :-3:-1].T
+    return best, np.maximum(second, values[:, 0]) if everybody else second
+
+
+def surplus(values: np.ndarray, rho: Any, zeta: float, *, everybody: bool = False) -> np.ndarray:
+    """(12a) at the factors rho (..., batch), numbers at least 1: the best station has the task, or
+    the UAV, as eq. 14 has it."""
+    return taken(*leaders(values, everybody=everybody), zeta * values[:, 0], rho)
+
+
+def taken(best: np.ndarray, rival: np.ndarray, counted: np.ndarray, rho: Any) -> np.ndarray:
+    """What the task counts: the best station's value where it is ρ times ahead of its rival, else
+    the UAV's, times ζ."""
+    return np.where(best > rho * rival, best, counted)
 
 
 # Systems -----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The clocks run round by round under any step policy, for a whole batch of auctions at once.
+"""The clocks under any step policy, for a whole batch of auctions at once, one move at a time.
 
 In every round the auctioneer announces the active side's clock to its k participants. If the next
 agent of that side accepts, its regret is v − g or k − c (eqs. 13, 14) and the other side's clock
@@ -9,12 +9,21 @@ Eq. 17 rewards each round with −regret where somebody accepts and with −ζ k
 the second reading with both. k counts everybody who takes part (they hear the clock), or those who
 have not accepted yet: `calls` and `calls_left` say how often somebody was told that nobody had
 accepted, `announced` how often anybody was told a price.
+
+Between two moves acceptances take turns, one each, and have a closed form. Let b buyers have values
+of at least C_B and s sellers costs of at most C_S. If b ≤ s the chain ends where no buyer is left
+who accepts, with b on either side and Ψ = 0; otherwise where no seller is left, with s sellers,
+s + 1 buyers and Ψ = 1. Wherever it began: both numbers only grow.
+
+Sellers are buyers of the opposite sign: a cost c is a value of −c, and the sellers' clock shows
+−C_S. Then both clocks fall, whoever is worth at least its clock accepts, and regret is the worth
+less the clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,18 +32,18 @@ from mechkit.book import ranks
 from mechkit.errors import InputError, require
 from mechkit.papers.madda.mechanism import HALF, HIGHEST, LOWEST, Clocks, clear
 
-MOST_ROUNDS = 1_000_000
+MOST_MOVES = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What a policy sees: `round` t, the others (B,). active: Ψ, 0 where the buyers' clock runs.
+    """What a policy sees, each (B,). active: Ψ, 0 where the buyers' clock runs. round: t.
 
     bought, sold: how many of each side have accepted. moves: how often a clock has moved.
     """
 
     active: np.ndarray
-    round: int
+    round: np.ndarray
     buy_clock: np.ndarray
     sell_clock: np.ndarray
     bought: np.ndarray
@@ -62,6 +71,141 @@ class Exchange:
         return fee * self.calls
 
 
+# Auctions under way -------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Auctions:
+    """A batch of auctions, each waiting for a move or ended; the batch is the last axis.
+
+    Side 0 are buyers, side 1 sellers with the opposite sign (see above). worth (2, n, B): each
+    side's agents, the best first, −∞ for nobody. prices (2, n, B): the clock at which they
+    accepted, −∞ where they have not. crowd (2, B): how many take part. clock (2, B). accepted
+    (2, B): how many have. active (B,): Ψ = 1. ended (B,): the last step made the clocks cross; they
+    show the prices before it. moves, regret, calls, calls_left (B,): so far.
+    """
+
+    worth: np.ndarray
+    prices: np.ndarray
+    crowd: np.ndarray
+    clock: np.ndarray
+    accepted: np.ndarray
+    active: np.ndarray
+    ended: np.ndarray
+    moves: np.ndarray
+    regret: np.ndarray
+    calls: np.ndarray
+    calls_left: np.ndarray
+
+    @property
+    def rounds(self) -> np.ndarray:
+        """t, (B,): rounds so far, one for each move and each acceptance."""
+        return np.asarray(self.moves + self.accepted[0] + self.accepted[1])
+
+    @property
+    def announced(self) -> np.ndarray:
+        return np.asarray(self.calls + (self.crowd * self.accepted).sum(axis=0))
+
+    def seen(self) -> State:
+        (buy, sell), (bought, sold) = self.clock, self.accepted
+        active = self.active.astype(int)
+        return State(active, self.rounds, buy, -sell, bought, sold, self.moves)
+
+
+def begin(
+    values: np.ndarray, costs: np.ndarray, *, low: float = LOWEST, high: float = HIGHEST
+) -> Auctions:
+    """Auctions at the opening prices, which some may accept: values (B, m), costs (B, n).
+
+    Who is below `low` or above `high` is absent.
+    """
+    batch, most = len(values), max(values.shape[1], costs.shape[1])
+    worth = np.full((2, most, batch), -np.inf)
+    for side, of in enumerate((values, -costs)):
+        worth[side, : of.shape[1]] = -np.sort(-of, axis=-1).T
+    counted, numbers = np.zeros((2, batch), dtype=int), np.zeros((3, batch))
+    opened = Auctions(
+        worth=worth,
+        prices=np.full(worth.shape, -np.inf),
+        crowd=np.stack([(values >= low).sum(axis=-1), (costs <= high).sum(axis=-1)]),
+        clock=np.stack([np.full(batch, float(high)), np.full(batch, -float(low))]),
+        accepted=counted,
+        active=np.zeros(batch, dtype=bool),
+        ended=np.zeros(batch, dtype=bool),
+        moves=np.zeros(batch, dtype=int),
+        regret=numbers[0],
+        calls=numbers[1],
+        calls_left=numbers[2],
+    )
+    _accept(opened)
+    return opened
+
+
+def advance(auctions: Auctions, steps: np.ndarray) -> None:
+    """The active clock of every auction that has not ended moves by its step, (B,), each > 0; then
+    the clocks have crossed, or whoever now accepts does."""
+    a, waits = auctions, ~auctions.ended
+    moved = a.clock - np.where(np.stack([~a.active, a.active]), steps, 0)
+    crossed = moved[0] < -moved[1]
+    told, done = (np.where(a.active, of[1], of[0]) for of in (a.crowd, a.accepted))
+    a.calls += told * waits
+    a.calls_left += (told - done) * waits
+    a.moves = a.moves + waits
+    a.ended = a.ended | crossed
+    a.clock = np.where(a.ended, a.clock, moved)
+    _accept(a)
+
+
+def _accept(auctions: Auctions) -> None:
+    """Everybody who accepts at these clocks, in turns."""
+    a = auctions
+    willing = (a.worth >= a.clock[:, None]).sum(axis=1)
+    a.active = willing[0] > willing[1]
+    pairs = np.minimum(*willing)
+    accepted = np.stack([pairs + a.active, pairs])
+    sides, rows = np.nonzero(accepted > a.accepted)
+    if len(rows):
+        first = a.accepted[sides, rows]
+        many = accepted[sides, rows] - first
+        sides, rows = np.repeat(sides, many), np.repeat(rows, many)
+        place = np.arange(len(rows)) - np.repeat(np.cumsum(many) - many - first, many)
+        price = a.clock[sides, rows]
+        a.prices[sides, place, rows] = price
+        regret = a.worth[sides, place, rows] - price
+        a.regret += np.bincount(rows, regret, minlength=len(pairs))
+        a.accepted = accepted
+
+
+def renew(auctions: Auctions, rows: np.ndarray, source: Auctions, picked: np.ndarray) -> None:
+    """Puts the auctions `picked` of source (k,) in the place of those in `rows` (k,)."""
+    for field in fields(Auctions):
+        getattr(auctions, field.name)[..., rows] = getattr(source, field.name)[..., picked]
+
+
+def played(
+    auctions: Auctions, values: np.ndarray, costs: np.ndarray, *, weight: float = HALF
+) -> tuple[Clocks, Exchange]:
+    """What the auctions did so far; values (B, m), costs (B, n): as they began."""
+    a, ((bids, asks), (buy, sell)) = auctions, (auctions.prices, auctions.clock)
+
+    def listed(prices: np.ndarray, like: np.ndarray) -> np.ndarray:
+        found = np.full(like.shape, -np.inf)
+        most = min(len(prices), like.shape[1])
+        found[:, :most] = prices[:most].T
+        return found
+
+    clocks = Clocks(
+        buy_rank=ranks(-values),
+        sell_rank=ranks(costs),
+        buy_clock=listed(bids, values),
+        sell_clock=-listed(asks, costs),
+        k=a.accepted[1][:, None],
+        by_buyer=a.active[:, None],
+        price=(weight * buy + (1 - weight) * -sell)[:, None],
+    )
+    return clocks, Exchange(a.regret, a.rounds, a.calls, a.calls_left, a.announced)
+
+
 def run(
     values: np.ndarray,
     costs: np.ndarray,
@@ -75,57 +219,12 @@ def run(
 
     Raises InputError for steps that are not positive and finite.
     """
-    batch, rows = len(values), np.arange(len(values))
-    falling = np.concatenate([-np.sort(-values, axis=-1), np.full((batch, 1), -np.inf)], axis=-1)
-    rising = np.concatenate([np.sort(costs, axis=-1), np.full((batch, 1), np.inf)], axis=-1)
-    buyers, sellers = (values >= low).sum(axis=-1), (costs <= high).sum(axis=-1)
-    clock_b, clock_s = np.full(batch, float(high)), np.full(batch, float(low))
-    bought, sold = np.zeros(batch, dtype=int), np.zeros(batch, dtype=int)
-    bids, asks = np.full(values.shape, -np.inf), np.full(costs.shape, np.inf)
-    active, moves, rounds = (np.zeros(batch, dtype=int) for _ in range(3))
-    regret, price = np.zeros(batch), np.zeros(batch)
-    calls, calls_left, announced = (np.zeros(batch) for _ in range(3))
-    running = np.ones(batch, dtype=bool)
-    for t in range(MOST_ROUNDS):
-        if not running.any():
-            break
-        selling = active == 1
-        next_value, next_cost = falling[rows, bought], rising[rows, sold]
-        crowd = np.where(selling, sellers, buyers)
-        accepts = running & np.where(selling, next_cost <= clock_s, next_value >= clock_b)
-        buys, sells = accepts & ~selling, accepts & selling
-        bids[rows[buys], bought[buys]] = clock_b[buys]
-        asks[rows[sells], sold[sells]] = clock_s[sells]
-        regret[buys] += (next_value - clock_b)[buys]
-        regret[sells] += (clock_s - next_cost)[sells]
-        rounds += running
-        announced += np.where(running, crowd, 0)
-        waits = running & ~accepts
-        calls += np.where(waits, crowd, 0)
-        calls_left += np.where(waits, crowd - np.where(selling, sold, bought), 0)
-        state = State(active, t, clock_b, clock_s, bought, sold, moves)
-        step = np.where(waits, _steps(policy(state), batch), 0)
-        then_b = clock_b - np.where(selling, 0, step)
-        then_s = clock_s + np.where(selling, step, 0)
-        crossed = waits & (then_b < then_s)
-        price = np.where(crossed, weight * clock_b + (1 - weight) * clock_s, price)
-        running = running & ~crossed
-        clock_b, clock_s = then_b, then_s
-        moves = moves + waits
-        bought, sold = bought + buys, sold + sells
-        active = np.where(accepts, 1 - active, active)
-    else:
-        raise InputError(f"clocks that have not crossed after {MOST_ROUNDS:,} rounds: larger steps")
-    clocks = Clocks(
-        buy_rank=ranks(-values),
-        sell_rank=ranks(costs),
-        buy_clock=bids,
-        sell_clock=asks,
-        k=sold[:, None],
-        by_buyer=(bought > sold)[:, None],
-        price=price[:, None],
-    )
-    return clocks, Exchange(regret, rounds, calls, calls_left, announced)
+    auctions = begin(values, costs, low=low, high=high)
+    for _ in range(MOST_MOVES):
+        if auctions.ended.all():
+            return played(auctions, values, costs, weight=weight)
+        advance(auctions, _steps(policy(auctions.seen()), len(values)))
+    raise InputError(f"clocks that have not crossed after {MOST_MOVES:,} moves: larger steps")
 
 
 def _steps(given: Any, batch: int) -> np.ndarray:

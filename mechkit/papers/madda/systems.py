@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mechkit.papers.aigc.mechanism import mcafee_as_printed
-from mechkit.papers.madda.clocks import Exchange, Policy, State, constant, run
+from mechkit.papers.madda.clocks import Auctions, Exchange, Policy, State, constant, run
 from mechkit.papers.madda.market import PAPER, Instances
 from mechkit.papers.madda.matching import can_serve, optimum_in_matching, pairs_of
 from mechkit.papers.madda.mechanism import (
@@ -48,13 +48,16 @@ def traders(instances: Instances) -> tuple[np.ndarray, np.ndarray]:
 # Measures -----------------------------------------------------------------------------------------
 
 
+REWARDS: dict[str, Callable[[Exchange | Auctions, float], np.ndarray]] = {
+    "reward (eq. 17)": lambda of, fee: -of.regret - fee * of.calls,
+    "reward, cost in every round": lambda of, fee: -of.regret - fee * of.announced,
+    "reward, those left are told": lambda of, fee: -of.regret - fee * of.calls_left,
+}
+"""Σ_t r of eq. 17 in each reading: (what was taken, ζ) -> (B,)."""
+
+
 def rewards(exchange: Exchange, fee: float = PAPER.fee) -> dict[str, np.ndarray]:
-    """Σ_t r of eq. 17 in each reading."""
-    return {
-        "reward (eq. 17)": -exchange.regret - exchange.cost(fee),
-        "reward, cost in every round": -exchange.regret - fee * exchange.announced,
-        "reward, those left are told": -exchange.regret - fee * exchange.calls_left,
-    }
+    return {name: of(exchange, fee) for name, of in REWARDS.items()}
 
 
 def clocked(exchange: Exchange, fee: float = PAPER.fee) -> dict[str, np.ndarray]:
@@ -81,25 +84,30 @@ def in_matching(auction: Auction, winners: Winners = as_printed) -> Callable[[In
     """The auction among those in Γ, each served by its partner."""
 
     def system(instances: Instances) -> Result:
-        values, costs = traders(instances)
-        clocks, exchange = auction(instances, values, costs)
-        buys, sells = winners(clocks)
-        count, price = buys.sum(axis=-1), clocks.price[:, 0]
-        return Result(
-            welfare=np.where(buys, values, 0).sum(axis=-1) - np.where(sells, costs, 0).sum(axis=-1),
-            trades=count,
-            budget=price * count - price * sells.sum(axis=-1),
-            measured={
-                "social welfare (eqs. 15, 16)": at_clocks(clocks, buys, sells),
-                "buyers' utility": np.where(buys, values - clocks.price, 0).sum(axis=-1),
-                "sellers' utility": np.where(sells, clocks.price - costs, 0).sum(axis=-1),
-                "optimum within Γ": optimum_in_matching(instances),
-                "matched pairs": (instances.partner >= 0).sum(axis=-1),
-                **clocked(exchange),
-            },
-        )
+        return paired(instances, auction(instances, *traders(instances)), winners)
 
     return system
+
+
+def paired(instances: Instances, played: Played, winners: Winners = as_printed) -> Result:
+    """What the auction among those in Γ came to."""
+    values, costs = traders(instances)
+    clocks, exchange = played
+    buys, sells = winners(clocks)
+    count, price = buys.sum(axis=-1), clocks.price[:, 0]
+    return Result(
+        welfare=np.where(buys, values, 0).sum(axis=-1) - np.where(sells, costs, 0).sum(axis=-1),
+        trades=count,
+        budget=price * count - price * sells.sum(axis=-1),
+        measured={
+            "social welfare (eqs. 15, 16)": at_clocks(clocks, buys, sells),
+            "buyers' utility": np.where(buys, values - clocks.price, 0).sum(axis=-1),
+            "sellers' utility": np.where(sells, clocks.price - costs, 0).sum(axis=-1),
+            "optimum within Γ": optimum_in_matching(instances),
+            "matched pairs": (instances.partner >= 0).sum(axis=-1),
+            **clocked(exchange),
+        },
+    )
 
 
 def ranked(auction: Auction, *, everybody: bool) -> Callable[[Instances], Result]:
@@ -109,37 +117,49 @@ def ranked(auction: Auction, *, everybody: bool) -> Callable[[Instances], Result
     def system(instances: Instances) -> Result:
         values, costs = instances.values, instances.costs
         if not everybody:
-            matched = instances.partner >= 0
-            row, buyer = np.nonzero(matched)
-            there = np.zeros(costs.shape, dtype=bool)
-            there[row, instances.partner[row, buyer]] = True
-            values = np.where(matched, values, LOWEST - 1)
-            costs = np.where(there, costs, HIGHEST + 1)
-        clocks, exchange = auction(instances, values, costs)
-        buys, _ = by_rank(clocks)
-        sellers = np.argsort(clocks.sell_rank, axis=-1)
-        mine = np.take_along_axis(sellers, np.minimum(clocks.buy_rank, costs.shape[1] - 1), axis=-1)
-        served = buys & can_serve(instances, np.where(buys, mine, -1))
-        cost = np.take_along_axis(costs, mine, axis=-1)
-        bids = np.take_along_axis(clocks.buy_clock, clocks.buy_rank, axis=-1)
-        asks = np.take_along_axis(
-            clocks.sell_clock, np.take_along_axis(clocks.sell_rank, mine, axis=-1), axis=-1
-        )
-        count = served.sum(axis=-1)
-        return Result(
-            welfare=np.where(served, values - cost, 0).sum(axis=-1),
-            trades=count,
-            budget=np.zeros(len(count)),
-            measured={
-                "social welfare (eqs. 15, 16)": np.where(served, bids - asks, 0).sum(axis=-1),
-                "buyers' utility": np.where(served, values - clocks.price, 0).sum(axis=-1),
-                "sellers' utility": np.where(served, clocks.price - cost, 0).sum(axis=-1),
-                "trade success rate": count / np.maximum(buys.sum(axis=-1), 1),
-                **clocked(exchange),
-            },
-        )
+            values, costs = matched_sides(instances)
+        return served(instances, values, costs, auction(instances, values, costs))
 
     return system
+
+
+def matched_sides(instances: Instances) -> tuple[np.ndarray, np.ndarray]:
+    """Values (B, M) and costs (B, N) of those in Γ, each in its own place; others are absent."""
+    matched = instances.partner >= 0
+    row, buyer = np.nonzero(matched)
+    there = np.zeros(instances.costs.shape, dtype=bool)
+    there[row, instances.partner[row, buyer]] = True
+    return (
+        np.where(matched, instances.values, LOWEST - 1),
+        np.where(there, instances.costs, HIGHEST + 1),
+    )
+
+
+def served(instances: Instances, values: np.ndarray, costs: np.ndarray, played: Played) -> Result:
+    """What an auction by rank came to; values (B, M), costs (B, N): of those who took part."""
+    clocks, exchange = played
+    buys, _ = by_rank(clocks)
+    sellers = np.argsort(clocks.sell_rank, axis=-1)
+    mine = np.take_along_axis(sellers, np.minimum(clocks.buy_rank, costs.shape[1] - 1), axis=-1)
+    trades = buys & can_serve(instances, np.where(buys, mine, -1))
+    cost = np.take_along_axis(costs, mine, axis=-1)
+    bids = np.take_along_axis(clocks.buy_clock, clocks.buy_rank, axis=-1)
+    asks = np.take_along_axis(
+        clocks.sell_clock, np.take_along_axis(clocks.sell_rank, mine, axis=-1), axis=-1
+    )
+    count = trades.sum(axis=-1)
+    return Result(
+        welfare=np.where(trades, values - cost, 0).sum(axis=-1),
+        trades=count,
+        budget=np.zeros(len(count)),
+        measured={
+            "social welfare (eqs. 15, 16)": np.where(trades, bids - asks, 0).sum(axis=-1),
+            "buyers' utility": np.where(trades, values - clocks.price, 0).sum(axis=-1),
+            "sellers' utility": np.where(trades, clocks.price - cost, 0).sum(axis=-1),
+            "trade success rate": count / np.maximum(buys.sum(axis=-1), 1),
+            **clocked(exchange),
+        },
+    )
 
 
 def mcafee(instances: Instances) -> Result:
