@@ -67,6 +67,7 @@ BUILT_ON = {
     "mechkit.testing": {"hypothesis"},
     "proofs.games": {"sympy"},
     "learners.networks": {"torch"},
+    "learners.replay": {"torch"},
     "learners.discrete_sac": {"torch"},
     "learners.diffusion": {"torch"},
     "learners.gpt": {"torch"},

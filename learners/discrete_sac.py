@@ -1,0 +1,391 @@
+"""Soft actor-critic over finitely many actions, on batches of episodes.
+
+With finitely many actions every expectation over the policy π(·|s) is a sum (Christodoulou 2019,
+"Soft actor-critic for discrete action settings"), over critics that give Q(s, ·) for all actions at
+once. Two critics, and of both the smaller one (Fujimoto et al. 2018), their targets' weights φ'
+following slowly. With H(π) = − Σ_a π(a) log π(a), temperature α, discount γ:
+
+    critics      minimise  Σ_i (Q_i(s, a) − y)²,     a the action that was taken,
+                 y = r + γ · [s' is not terminal] · Σ_a' π(a'|s') (min_i Q'_i(s', a') − α log π(a'|s')),
+    actor        minimise  − Σ_a π(a|s) min_i Q_i(s, a) − α H(π(·|s)),
+    temperature  α ← where H is above its target, smaller; below, larger (if automatic).
+
+An episode that is truncated goes on for the critic: y bootstraps from its last state. One that is
+terminated does not; where all are, as in one-shot problems, no target is computed.
+
+The entropy target is a share of log |A|, the largest entropy. The share 0.98, which is often taken
+for games, leaves a policy that is nearly uniform: α grows until Q no longer counts.
+
+The loop here serves any actor, a map from states to logits that may draw noise: `diffusion` brings
+another one and nothing else. Episodes are stepped `rows` at a time, and `ratio` is the number of
+gradient steps per environment step. `advance` plays whole episodes: once its steps are spent
+nothing new begins and what is under way is finished, so that between two calls no episode is open
+and a saved run needs nothing from inside the environment.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from learners.environment import Array, Environment, Spec
+from learners.learner import Diverged, Learner
+from learners.networks import (
+    MLP,
+    Arrays,
+    adam,
+    adam_arrays,
+    fits,
+    follow,
+    generator,
+    load_adam,
+    load_generator,
+    load_module,
+    module_arrays,
+    prefixed,
+    threads,
+    under,
+)
+from learners.replay import Replay
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The defaults are those of a small search on a contextual ten-armed problem.
+
+    rows: episodes stepped together. More are faster per step, and see an older policy.
+    ratio: gradient steps per environment step.
+    batch: transitions in a gradient step.
+    capacity: transitions remembered. warmup: steps of uniform actions before the first update.
+    width, depth: of the hidden layers of actor and critics.
+    actor_rate, critic_rate, temperature_rate: of Adam.
+    average: the share of the new weights in the target networks, per update.
+    temperature: α, in units of `Spec.scale`; where automatic, its first value.
+    automatic: whether α follows the entropy target. entropy: that target, as a share of log |A|.
+    soft_targets: whether y counts the entropy of later actions, as above.
+    slow_actor: whether y takes the policy of a target actor that follows as target critics do.
+    threads: of torch; 1 is faster than 2 at these widths.
+    """
+
+    rows: int = 256
+    ratio: float = 1 / 32
+    batch: int = 256
+    capacity: int = 200_000
+    warmup: int = 2_000
+    width: int = 128
+    depth: int = 2
+    actor_rate: float = 1e-3
+    critic_rate: float = 1e-3
+    temperature_rate: float = 1e-2
+    average: float = 0.01
+    temperature: float = 0.2
+    automatic: bool = True
+    entropy: float = 0.5
+    soft_targets: bool = True
+    slow_actor: bool = False
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "batch", "capacity", "width", "depth", "threads"):
+            whole(self, name, 1)
+        whole(self, "warmup", 0)
+        for name in ("ratio", "actor_rate", "critic_rate", "temperature_rate"):
+            number(self, name, 0, math.inf, "a finite number above 0")
+        number(self, "average", 0, 1, "a share above 0, at most 1")
+        number(self, "entropy", 0, 1, "a share of log |A| above 0, at most 1")
+        if self.temperature != 0 or self.automatic:
+            number(self, "temperature", 0, math.inf, "a finite number above 0, or 0 if it is fixed")
+
+
+def whole(config: Any, name: str, least: int) -> None:
+    """ValueError unless that field is an integer of at least `least`."""
+    value = getattr(config, name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} = {value!r}: expected a whole number of at least {least}")
+
+
+def number(config: Any, name: str, above: float, most: float, expected: str) -> None:
+    """ValueError unless that field is a finite number in (above, most]."""
+    value = getattr(config, name)
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    if not real or not math.isfinite(value) or not above < value <= most:
+        raise ValueError(f"{name} = {value!r}: expected {expected}")
+
+
+# Losses, on a batch of states --------------------------------------------------------------------
+
+
+def entropies(logits: Tensor) -> Tensor:
+    """H(π) of each state, (batch,), in nats."""
+    logs = torch.log_softmax(logits, dim=-1)
+    return -(logs.exp() * logs).sum(dim=-1)
+
+
+def soft_values(logits: Tensor, worth: Tensor, temperature: float) -> Tensor:
+    """Σ_a π(a) worth(a) + α H(π) of each state, (batch,); worth (batch, actions)."""
+    return (torch.softmax(logits, dim=-1) * worth).sum(dim=-1) + temperature * entropies(logits)
+
+
+def actor_loss(logits: Tensor, worth: Tensor, temperature: float) -> Tensor:
+    """The mean of − Σ_a π(a) worth(a) − α H(π)."""
+    return -soft_values(logits, worth, temperature).mean()
+
+
+def critic_loss(values: Tensor, actions: Tensor, goals: Tensor) -> Tensor:
+    """Σ_i mean (Q_i(s, a) − y)²; values (critics, batch, actions), actions and goals (batch,)."""
+    taken = values.gather(-1, actions.expand(len(values), -1).unsqueeze(-1)).squeeze(-1)
+    return ((taken - goals) ** 2).mean(dim=-1).sum()
+
+
+# Actors ------------------------------------------------------------------------------------------
+
+
+class MLPActor(nn.Module):
+    """Logits straight from the observation; draws nothing."""
+
+    def __init__(self, spec: Spec, config: Config, draw: torch.Generator) -> None:
+        super().__init__()
+        hidden = [config.width] * config.depth
+        self.body = MLP([spec.observation, *hidden, len(spec.levels)], draw=draw)
+
+    def forward(self, observation: Tensor, draw: torch.Generator) -> Tensor:
+        """(batch, size) -> (batch, actions)."""
+        return self.body(observation)[0]
+
+
+ActorOf = Callable[[Spec, Any, torch.Generator], nn.Module]
+"""actor(spec, config, generator of weights) -> module(observations, generator of noise) -> logits."""
+
+
+class Mode:
+    """The most likely action of an actor, whose noise, if any, comes from the generator given to
+    `begin`: the same generator and batch, the same actions."""
+
+    def __init__(self, actor: nn.Module, levels: tuple[float, ...]) -> None:
+        self.actor, self.levels = actor, np.array(levels)
+        self.stream = generator(0)
+
+    def begin(self, batch: int, rng: np.random.Generator) -> None:
+        self.stream = generator(int(rng.integers(2**63)))
+
+    def act(self, observation: Array) -> Array:
+        with torch.no_grad():
+            logits = self.actor(torch.as_tensor(observation, dtype=torch.float32), self.stream)
+        if not torch.isfinite(logits).all():
+            raise Diverged("the actor's logits are not finite")
+        return self.levels[logits.argmax(dim=-1).numpy()]
+
+    def observe(self, reward: Array, ended: Array) -> None:
+        pass
+
+
+# The loop ----------------------------------------------------------------------------------------
+
+
+class ActorCritic:
+    """A `Trainer` of any actor: twin critics, a replay buffer, and the updates above."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        config: Config,
+        seed: np.random.SeedSequence,
+        actor_of: ActorOf = MLPActor,
+    ) -> None:
+        spec = environment.spec
+        if len(spec.agents) != 1:
+            raise ValueError(f"{len(spec.agents)} agents: expected an environment of one")
+        if len(spec.levels) < 2:
+            raise ValueError(
+                f"levels = {spec.levels}: expected at least two actions to choose from"
+            )
+        threads(config.threads)
+        self.environment, self.config, self.spec = environment, config, spec
+        self.levels = np.array(spec.levels, dtype=float)
+        # generate_state, and not spawn, which would count children in the caller's sequence.
+        weights, noise, memory, world = (int(s) for s in seed.generate_state(4, np.uint64) >> 1)
+        draw = generator(weights)
+        hidden = [config.width] * config.depth
+        self.actor = actor_of(spec, config, draw)
+        self.critics = MLP([spec.observation, *hidden, len(self.levels)], draw=draw, copies=2)
+        self.slow_actor, self.slow_critics = copy.deepcopy((self.actor, self.critics))
+        self.log_temperature = torch.tensor(math.log(config.temperature or 1.0), requires_grad=True)
+        self.optimisers = {
+            "actor": adam(self.actor.parameters(), config.actor_rate),
+            "critics": adam(self.critics.parameters(), config.critic_rate),
+            "temperature": adam([self.log_temperature], config.temperature_rate),
+        }
+        self.stream = generator(noise)
+        state = ((spec.observation,), "float32")
+        fields = {"state": state, "action": ((), "int64"), "reward": ((), "float32")}
+        fields |= {"later": state, "terminated": ((), "bool")}
+        self.replay = Replay(config.capacity, fields, seed=memory)
+        self.rng = np.random.Generator(np.random.PCG64(world))
+        self.steps = self.updates = 0
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        return {
+            "actor": self.actor,
+            "critics": self.critics,
+            "slow_actor": self.slow_actor,
+            "slow_critics": self.slow_critics,
+        }
+
+    @property
+    def temperature(self) -> float:
+        if not self.config.automatic:
+            return self.config.temperature
+        return float(self.log_temperature.detach().exp())
+
+    def advance(self, steps: int) -> Mapping[str, float]:
+        """Episodes of at least that many steps, played to their ends, and the updates due.
+
+        Returns means: "reward" per step, in the market's unit; per update "critic_loss",
+        "actor_loss", "entropy" (nats), and the last "temperature".
+        """
+        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
+            raise ValueError(f"steps = {steps!r}: expected a whole number of at least 1")
+        until, before, earned = self.steps + int(steps), self.steps, 0.0
+        metrics: list[tuple[float, float, float]] = []
+        state = self.environment.reset(self.rng, self.config.rows)
+        running = np.ones(self.config.rows, dtype=bool)
+        while running.any():
+            chosen = self.explore(state)
+            step = self.environment.step(self.levels[chosen])
+            self.check(np.isfinite(step.reward).all(), "a reward of the environment")
+            self.replay.add(
+                state=np.asarray(state[running], dtype=np.float32),
+                action=chosen[running],
+                reward=(step.reward[running] / self.spec.scale).astype(np.float32),
+                later=np.asarray(step.observation[running], dtype=np.float32),
+                terminated=step.terminated[running],
+            )
+            self.steps += int(running.sum())
+            earned += float(step.reward[running].sum())
+            while self.updates < (self.steps - self.config.warmup) * self.config.ratio:
+                metrics.append(self.update())
+            running &= ~step.ended
+            state = step.observation
+            if self.steps < until and not running.all():
+                state = self.environment.restart(~running, self.rng)
+                running[:] = True
+        self.check(all(map(finite, self.modules.values())), "a weight")
+        means = np.mean(metrics, axis=0) if metrics else []
+        names = ("critic_loss", "actor_loss", "entropy")
+        return {
+            "reward": earned / (self.steps - before),
+            **{name: float(mean) for name, mean in zip(names, means, strict=False)},
+            "temperature": self.temperature,
+        }
+
+    def explore(self, state: Array) -> Array:
+        """One action of the policy for each row, indices (rows,); uniform ones in the warm-up."""
+        if self.steps < self.config.warmup:
+            size = (len(state),)
+            return torch.randint(len(self.levels), size, generator=self.stream).numpy()
+        with torch.no_grad():
+            logits = self.actor(torch.as_tensor(state, dtype=torch.float32), self.stream)
+        self.check(bool(torch.isfinite(logits).all()), "the policy")
+        chosen = torch.multinomial(torch.softmax(logits, dim=-1), 1, generator=self.stream)
+        return chosen.squeeze(-1).numpy()
+
+    def update(self) -> tuple[float, float, float]:
+        """One gradient step of everything; returns critic loss, actor loss and mean entropy."""
+        config, rows = self.config, self.replay.sample(self.config.batch)
+        temperature = self.temperature
+        values = self.critics(rows["state"])
+        logits = self.actor(rows["state"], self.stream)
+        losses = {
+            "critics": critic_loss(values, rows["action"], self.goals(rows, temperature)),
+            "actor": actor_loss(logits, values.detach().amin(dim=0), temperature),
+        }
+        spread = float(entropies(logits.detach()).mean())
+        if config.automatic:
+            excess = spread - config.entropy * math.log(len(self.levels))
+            losses["temperature"] = self.log_temperature * excess
+        for name, loss in losses.items():
+            self.check(math.isfinite(loss.item()), f"the loss of the {name}")
+            self.optimisers[name].zero_grad()
+        torch.stack(list(losses.values())).sum().backward()  # no weight is in two losses
+        for name in losses:
+            self.optimisers[name].step()
+        follow(self.slow_critics, self.critics, config.average)
+        follow(self.slow_actor, self.actor, config.average)
+        self.updates += 1
+        return losses["critics"].item(), losses["actor"].item(), spread
+
+    def goals(self, rows: Mapping[str, Tensor], temperature: float) -> Tensor:
+        """y of each transition, (batch,)."""
+        goes_on = ~rows["terminated"]
+        if not goes_on.any():
+            return rows["reward"]
+        with torch.no_grad():
+            actor = self.slow_actor if self.config.slow_actor else self.actor
+            later = soft_values(
+                actor(rows["later"], self.stream),
+                self.slow_critics(rows["later"]).amin(dim=0),
+                temperature if self.config.soft_targets else 0.0,
+            )
+            return rows["reward"] + self.spec.discount * goes_on * later
+
+    def check(self, holds: bool | np.bool_, what: str) -> None:
+        if not holds:
+            raise Diverged(f"{what} is no longer finite at step {self.steps}")
+
+    def policy(self) -> Mode:
+        return Mode(copy.deepcopy(self.actor), self.spec.levels)
+
+    # Saved runs ----------------------------------------------------------------------------------
+
+    def save(self) -> tuple[Arrays, dict[str, Any]]:
+        arrays: Arrays = {
+            "log_temperature": self.log_temperature.detach().numpy().copy(),
+            "stream": self.stream.get_state().numpy().copy(),
+            **prefixed("replay", self.replay.arrays()),
+        }
+        for name, module in self.modules.items():
+            arrays |= prefixed(f"module/{name}", module_arrays(module))
+        for name, optimiser in self.optimisers.items():
+            arrays |= prefixed(f"adam/{name}", adam_arrays(optimiser))
+        rng = self.rng.bit_generator.state
+        return arrays, {"steps": self.steps, "updates": self.updates, "rng": rng}
+
+    def load(self, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> None:
+        missing = {"steps", "updates", "rng"} - set(numbers)
+        missing |= {"log_temperature", "stream"} - set(arrays)
+        if missing:
+            raise ValueError(
+                f"no {sorted(missing)[0]!r} in the saved run: expected what save() gave"
+            )
+        for name, module in self.modules.items():
+            load_module(module, under(f"module/{name}", arrays), f"module/{name}")
+        for name, optimiser in self.optimisers.items():
+            load_adam(optimiser, under(f"adam/{name}", arrays), f"adam/{name}")
+        self.replay.load(under("replay", arrays))
+        load_generator(self.stream, arrays["stream"], "stream")
+        fits(arrays["log_temperature"], (), "log_temperature")
+        with torch.no_grad():
+            self.log_temperature.copy_(torch.tensor(float(arrays["log_temperature"])))
+        self.rng.bit_generator.state = numbers["rng"]
+        self.steps, self.updates = int(numbers["steps"]), int(numbers["updates"])
+
+
+def finite(module: nn.Module) -> bool:
+    """Whether every weight is."""
+    return all(bool(torch.isfinite(weight).all()) for weight in module.parameters())
+
+
+def start(environment: Environment, config: Config, seed: np.random.SeedSequence) -> ActorCritic:
+    """A trainer of discrete SAC with an MLP as its actor."""
+    return ActorCritic(environment, config, seed)
+
+
+LEARNER = Learner("discrete-sac", "discrete soft actor-critic, an MLP as its actor", Config, start)
