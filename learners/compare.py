@@ -63,7 +63,7 @@ class Row:
 class Table:
     """Everybody on one environment. environment: its spec. share: whether scores are shares of the
     optimum, and not mean returns. optimum, first_best: means over the held-out instances. rows: the
-    best first. unfinished: runs that do not count, and why."""
+    best first. unfinished: runs that do not count, and why. notes: what else must be known."""
 
     environment: Mapping[str, Any]
     instances: int
@@ -72,6 +72,7 @@ class Table:
     first_best: float
     rows: tuple[Row, ...]
     unfinished: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def best(self) -> Row | None:

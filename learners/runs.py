@@ -33,6 +33,7 @@ from learners.environment import Array, Environment, Instances
 from learners.evaluate import Evaluation, Ruled, evaluate
 from learners.held import PLAYED, HeldOut, checked_seed, spec_of, stream
 from learners.learner import Diverged, Learner, Policy, Trainer
+from learners.statistics import exceeded
 
 FORMAT = "mechkit-run/1"
 PIECES = 20
@@ -138,7 +139,7 @@ def train(
                 learner.name,
                 about,
                 log,
-                lambda: _tested(trainer.policy(), testing, watched.instances, seed),
+                lambda: _tested(trainer.policy(), testing, watched.instances, seed)[0],
             )
         tested = _tested(trainer.policy(), testing, held.instances, seed)
         _finished(folder, tested, held, {k: log.last[k] for k in ("steps", "updates", "seconds")})
@@ -239,18 +240,53 @@ def _advanced(trainer: Trainer, name: str, steps: int) -> Mapping[str, float]:
     return numbers
 
 
+@dataclass
+class _Levels:
+    """A policy, and whether it kept to the levels of a discrete learner."""
+
+    policy: Policy
+    levels: Array
+    kept: bool = True
+
+    def begin(self, batch: int, rng: np.random.Generator) -> None:
+        self.policy.begin(batch, rng)
+
+    def act(self, observation: Array) -> Array:
+        actions = self.policy.act(observation)
+        self.kept = self.kept and bool(np.isin(actions, self.levels).all())
+        return actions
+
+    def observe(self, reward: Array, ended: Array) -> None:
+        self.policy.observe(reward, ended)
+
+
 def _tested(
     policy: Policy, environment: Environment, instances: Instances, seed: int
-) -> Evaluation:
-    """Each instance played to its end; whatever lots are drawn are drawn anew from the seed."""
-    found = evaluate(policy, environment, instances, stream(seed, PLAYED))
+) -> tuple[Evaluation, bool]:
+    """Each instance played to its end, and whether that was by levels alone; whatever lots are
+    drawn are drawn anew from the seed."""
+    watching = _Levels(policy, np.array(environment.spec.levels))
+    found = evaluate(watching, environment, instances, stream(seed, PLAYED))
     if not np.isfinite(found.returns).all():
         raise Diverged("the policy's returns are not finite")
-    return found
+    return found, watching.kept
 
 
-def _finished(folder: Path, found: Evaluation, held: HeldOut, trained: Mapping[str, float]) -> None:
-    """final.parquet: what the policy did on each held-out instance."""
+def _finished(
+    folder: Path, tested: tuple[Evaluation, bool], held: HeldOut, trained: Mapping[str, float]
+) -> None:
+    """final.parquet: what the policy did on each held-out instance.
+
+    Raises ValueError where it earned more than an optimum of which it had no more choices.
+    """
+    found, levels = tested
+    over = exceeded(held.optimum - found.returns, held.optimum)
+    if levels and over.any():
+        k = int(np.argmax(over))
+        raise ValueError(
+            f"{folder.name} earned {found.returns[k]:.9g} on instance {k}, whose optimum is given "
+            f"as {held.optimum[k]:.9g}: the environment's optimum is none, please report it"
+        )
     columns = {
         "return": found.returns,
         "steps": found.steps,
@@ -258,7 +294,7 @@ def _finished(folder: Path, found: Evaluation, held: HeldOut, trained: Mapping[s
         "first_best": held.first_best,
         **{f"measure.{name}": np.asarray(values) for name, values in found.measures.items()},
     }
-    store.write_table(folder / FINAL, columns, trained)
+    store.write_table(folder / FINAL, columns, {**trained, "levels": levels})
 
 
 class _Log:

@@ -1,4 +1,4 @@
-"""The commands `mechkit learn` and `mechkit compare`: training, and how far from the optimum it led.
+"""The commands `mechkit learn` and `mechkit compare`: how far from the optimum training leads.
 
 Exit codes: 0 done; 1 the best learner fell short of --require, or a run diverged; 2 the input was
 wrong, a library is missing, or a file could not be written.
@@ -84,7 +84,7 @@ REQUIRE = click.option(
 @click.command(
     epilog="\b\nExamples:\n"
     "  mechkit learn dmsb --learner diffusion --steps 500000 --save runs\n"
-    "  mechkit learn dmsb --learner ppo --learner discrete-sac --seeds 5 --steps 50000 --save small\n"
+    "  mechkit learn dmsb --learner ppo --learner gpt --seeds 5 --steps 50000 --save small\n"
     "  mechkit learn madda -o buyers=50 -o sellers=50 --learner gpt --steps 200000 --save runs50\n"
     "  mechkit learn dmsb --learner discrete-sac --config width=64 --steps 50000 --save narrow\n"
     "\b\nThen:\n"
@@ -185,7 +185,7 @@ def learn(
         "watched": comparing.WATCH,
         "tensorboard": tensorboard,
     }
-    # Seed by seed, so that what is interrupted compares everybody; the rules first, as the shortest.
+    # Seed by seed, so that what is interrupted compares everybody; the rules, the shortest, first.
     tasks = [Task(folder=folder, learner=None, config={}, seeds=given, **shared)] + [
         Task(
             folder=comparing.place(folder, one.name, each),
@@ -412,7 +412,7 @@ def show(found: Comparison, audits: Sequence[Any], json_: bool) -> None:
     if json_:
         put_json(found.as_json() | {"audits": [audit.as_json() for audit in audits]})
     else:
-        put(standings.render(found, audits))
+        put(standings.render(found, audits), piped=standings.WIDE)
     sys.stdout.flush()
 
 

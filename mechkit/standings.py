@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 COLOURS = ("#2f5fb3", "#b3261e", "#1a7f4b", "#8a6100", "#6b21a8", "#0e7490", "#be185d", "#4d7c0f")
 COLUMNS = ("", "score", "95 %", "gap", "P(> best rule)", "steps", "updates", "seconds")
+WIDE = 120
+"""Columns of a table that nothing cuts."""
 FEW = 10
 """Seeds below which intervals are said to be rough."""
 
@@ -78,9 +80,9 @@ def cells(table: Table, row: Row) -> tuple[str, ...]:
     """One line of the table, as `COLUMNS` has it."""
     trained = row.kind == LEARNER
     return (
-        row.name if trained else f"{row.name} ({row.kind})",
+        row.name if trained or row.name == row.kind else f"{row.name} ({row.kind})",
         _number(table, row),
-        _span(row.score, table.share) if len(row.seeds) > 1 else "",
+        _span(row.score, table.share) if row.score.low < row.score.high else "",
         f"{row.gap.value:.4g}",
         "" if row.improvement is None else _interval(row.improvement),
         f"{row.steps:,.0f}" if trained else "",
@@ -95,7 +97,7 @@ def _number(table: Table, row: Row) -> str:
 
 def _span(found: Interval, share: bool) -> str:
     if share:
-        return f"{100 * found.low:.2f} to {100 * found.high:.2f} %"
+        return f"{100 * found.low:.2f}–{100 * found.high:.2f} %"
     return f"{found.low:.5g} to {found.high:.5g}"
 
 
@@ -260,7 +262,8 @@ CSS = """tr.best td { font-weight: 600; color: var(--proved); }
 tr.oracle td { color: var(--soft); }
 svg .band { opacity: .15; } svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 svg .rule { stroke: var(--soft); stroke-dasharray: 5 4; }
-.key { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem; margin: 0 .3rem 0 .9rem; }
+.key { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem;
+  margin: 0 .3rem 0 .9rem; }
 """
 
 

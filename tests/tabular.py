@@ -21,10 +21,11 @@ ARMS = 4
 
 
 class Market:
-    """`sign` −1: costs instead of earnings, so that every optimum is negative."""
+    """`sign` −1: costs instead of earnings, so that every optimum is negative. `claimed`: what is
+    given as the optimum instead of what is one."""
 
-    def __init__(self, version=1, sign=1, arms=ARMS):
-        self.arms, self.sign = arms, sign
+    def __init__(self, version=1, sign=1, arms=ARMS, claimed=None):
+        self.arms, self.sign, self.claimed = arms, sign, claimed
         self.spec = Spec(
             "tiny", version, arms, tuple(map(float, range(arms))), 0.0, arms - 1.0, 1,
             sizes={"arms": arms, "sign": sign},
@@ -51,7 +52,7 @@ class Market:
         return np.eye(self.arms, dtype=np.float32)[self.best]
 
     def step(self, actions):
-        arms = np.round(checked_actions(actions, len(self.best), self.spec))
+        arms = checked_actions(actions, len(self.best), self.spec)
         away = np.abs(arms - self.best)
         self.earned = self.arms - away if self.sign > 0 else -1 - away
         ended = np.ones(len(arms), dtype=bool)
@@ -59,7 +60,8 @@ class Market:
         return Step(seen, self.earned, ended, np.zeros_like(ended))
 
     def optimum(self, instances):
-        return np.full(len(instances), float(self.arms if self.sign > 0 else -1))
+        best = self.arms if self.sign > 0 else -1
+        return np.full(len(instances), float(best if self.claimed is None else self.claimed))
 
     def first_best(self, instances):
         return np.full(len(instances), float(self.arms))

@@ -4,11 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from tabular import BLIND, LEARNER, Market
+from tabular import BLIND, LEARNER, Greedy, Market, Tabular
 
 from learners import runs, store
 from learners.compare import LEARNER as KIND
 from learners.compare import compare, compared
+from learners.learner import Learner
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,34 @@ def test_negative_optima_have_no_shares():
     assert rows(found)["oracle"].score.value == -1
     assert rows(found)["first"].gap.value > 0
     assert table.best.name in ("tabular", "middle")
+
+
+class Halves(Tabular):
+    """Deploys half an arm."""
+
+    def policy(self):
+        return Half(self.sums)
+
+
+class Half(Greedy):
+    def act(self, observation):
+        return np.full(len(observation), 0.5)
+
+
+class Between(Market):
+    """The optimum counts what two levels can earn; a rule that is not bound to them earns more."""
+
+    def __init__(self):
+        super().__init__(arms=2, claimed=1.4)
+        self.rules = {"half": lambda e, rng: np.full(len(e.best), 0.5)}
+
+
+def test_who_acts_between_the_levels_may_exceed_their_optimum():
+    found = compare([Learner("blind", "", BLIND.config, Halves)], Between, 8, 2, instances=50)
+    (table,) = found.tables
+    assert table.notes[0].startswith("blind acts between the levels of which the optimum")
+    assert "earns more than it on 100.0% of the instances, at most by" in table.notes[0]
+    assert rows(found)["half"].gap.value < 0
 
 
 def test_several_environments(tmp_path):

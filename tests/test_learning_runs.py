@@ -270,6 +270,11 @@ def test_a_budget_below_one_batch(tmp_path):
             train(tmp_path, steps=steps)
 
 
+def test_an_optimum_that_is_exceeded_is_none(tmp_path):
+    with pytest.raises(ValueError, match=r"earned 4 on instance \d+, whose optimum is given as 3"):
+        train(tmp_path, lambda: Market(claimed=3))
+
+
 def test_one_process_at_a_time(tmp_path):
     with store.alone(tmp_path), pytest.raises(ValueError, match="another process is training"):
         train(tmp_path)
