@@ -8,7 +8,7 @@ environment's rules play them, too. Of a run r with returns R_rk on instances k 
     gap     = the mean of O_k − R_rk, paired, for new seeds and new instances
     P(> rule) = the probability that a run earns more than the best rule does
 
-An oracle (a rule whose name begins so) sees what no policy sees: it is a bound and not a rival.
+An oracle (a rule whose name says so) sees what no policy sees: it is a bound and not a rival.
 """
 
 from __future__ import annotations
@@ -293,7 +293,7 @@ def _named(group: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
 def _kind(run: Run) -> str:
     if run.about["kind"] == LEARNER:
         return LEARNER
-    return ORACLE if run.about["name"].startswith(ORACLE) else RULE
+    return ORACLE if ORACLE in run.about["name"].split() else RULE
 
 
 def _table(group: Sequence[Run], seed: int) -> Table:
@@ -335,14 +335,27 @@ def _table(group: Sequence[Run], seed: int) -> Table:
     ]
     rows.sort(key=lambda row: (-row.score.value, row.kind != RULE, row.name))
     return Table(
-        spec,
-        len(optimum),
-        share,
-        float(optimum.mean()),
-        float(first_best.mean()),
-        tuple(rows),
-        lost,
+        environment=spec,
+        instances=len(optimum),
+        share=share,
+        optimum=float(optimum.mean()),
+        first_best=float(first_best.mean()),
+        rows=tuple(rows),
+        unfinished=lost,
+        notes=tuple(_above(finished, optimum)),
     )
+
+
+def _above(finished: Mapping[tuple[str, str], Sequence[Any]], optimum: Array) -> Iterable[str]:
+    """Who earned more than the optimum, by actions between the levels over which that was taken."""
+    for (_, label), own in finished.items():
+        gaps = np.stack([optimum - final["return"] for _, final in own])
+        over = statistics.exceeded(gaps, optimum)
+        if over.any():
+            yield (
+                f"{label} acts between the levels of which the optimum is taken, and earns more "
+                f"than it on {over.mean():.1%} of the instances, at most by {-gaps.min():.4g}"
+            )
 
 
 def _row(

@@ -80,7 +80,7 @@ def cells(table: Table, row: Row) -> tuple[str, ...]:
     """One line of the table, as `COLUMNS` has it."""
     trained = row.kind == LEARNER
     return (
-        row.name if trained or row.name == row.kind else f"{row.name} ({row.kind})",
+        row.name if trained or row.kind == ORACLE else f"{row.name} ({row.kind})",
         _number(table, row),
         _span(row.score, table.share) if row.score.low < row.score.high else "",
         f"{row.gap.value:.4g}",
