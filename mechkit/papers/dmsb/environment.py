@@ -28,6 +28,8 @@ from mechkit.papers.paper import Result
 LOG_BID, LOG_LATENCY = 1.0, 2.5
 """Near the means of the logarithms of bids and of latencies in seconds, as the paper's market draws
 them; both spread by less than 1 about them."""
+LEAST = 1e-6
+"""What lower numbers look like: a bid of 0 has no logarithm."""
 LEVELS = tuple(k / systems.ACTIONS for k in range(systems.ACTIONS + 1))
 PAST_SEED = 0x646D7362
 """Of the rounds that say what a typical return is."""
@@ -72,7 +74,6 @@ class Dmsb:
         chosen = {name: value for name, value in given.items() if value is not None}
         self.parameters = replace(parameters, **chosen)  # type: ignore[arg-type]
         self.stations, self.everybody, self.periods, self.pool = stations, everybody, periods, pool
-        self._typical = np.repeat(np.array([LOG_BID, LOG_LATENCY], dtype=np.float32), 1 + stations)
         self._held = self.draw(np.random.default_rng(PAST_SEED), 1)
         self._begin(self._held.values[:0], self._held.latency[:0])
         changed = {
@@ -154,11 +155,8 @@ class Dmsb:
         self._uav = self._held.zeta * values[:, 0]
         self._exponent = np.zeros(len(values)) if exponent is None else exponent
         self._done = np.zeros(len(values), dtype=bool) if done is None else done
-        seen = np.concatenate([values, latency], axis=-1).astype(np.float32)
-        np.log(seen, out=seen)
-        seen -= self._typical
-        self._observation = seen
-        return seen
+        self._observation = observed(values, latency)
+        return self._observation
 
     # What it comes to -----------------------------------------------------------------------------
 
@@ -251,6 +249,15 @@ class Dmsb:
             systems.taken(*self._leaders, self._uav, rho) for rho in (1.0, rules.HIGHEST_RHO)
         )
         return np.where(most > least, 1.0, 0.0)
+
+
+def observed(bids: Array, latency: Array) -> Array:
+    """What the auctioneer sees of bids and expected latencies (batch, providers), float32."""
+    seen = np.concatenate([bids, latency], axis=-1).astype(np.float32)
+    np.log(np.maximum(seen, np.float32(LEAST), out=seen), out=seen)
+    seen[:, : bids.shape[1]] -= np.float32(LOG_BID)
+    seen[:, bids.shape[1] :] -= np.float32(LOG_LATENCY)
+    return seen
 
 
 def exponents(factor: rules.Quotient) -> Array:

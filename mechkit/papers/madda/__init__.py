@@ -43,7 +43,7 @@ PAPER = Paper(
         "not accepted yet are a third. All rewards are ≤ 0: compare differences.",
         "Welfare and utilities are from true values; eqs. 15-16, from clock prices, stand beside. "
         "A trade by rank that eq. 10 forbids fails, and nobody pays.",
-        "The learned auctioneer acts where the clock moves: in a round in which somebody accepts its "
+        "The learned auctioneer acts where a clock moves; in a round in which somebody accepts its "
         "action is ignored. Greedy is not described: the step of the least expected cost per tick, "
         "one move ahead, those left being uniform over the rest of the clock.",
         "The optimum is over all matchings that eq. 10 allows. The optimum within Γ, where every "

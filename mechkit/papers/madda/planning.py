@@ -24,7 +24,6 @@ import numpy as np
 
 from mechkit.errors import require
 from mechkit.papers.madda.clocks import Auctions
-from mechkit.papers.madda.mechanism import HIGHEST, LOWEST
 
 BLOCK = 512
 """Instances that are planned at once, to bound memory: 40 kB each."""
@@ -39,12 +38,13 @@ class Plan:
     C_S = low + i, choices[g][i] (T − g, B) is which of the levels is best (the first of equals)."""
 
     value: np.ndarray
+    low: int
     choices: tuple[np.ndarray, ...]
 
     def best(self, buy_clock: np.ndarray, sell_clock: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Which level, (k,), at whole ticks from LOWEST to HIGHEST, in the instances `rows`."""
-        low, gap = sell_clock.astype(int) - LOWEST, (buy_clock - sell_clock).astype(int)
-        whole = (low + LOWEST == sell_clock) & (low + LOWEST + gap == buy_clock)
+        """Which level, (k,), at whole ticks, in the instances `rows`."""
+        low, gap = sell_clock.astype(int) - self.low, (buy_clock - sell_clock).astype(int)
+        whole = (low + self.low == sell_clock) & (low + self.low + gap == buy_clock)
         require(bool(whole.all()), "clocks between ticks: the plan knows whole ticks only")
         found = np.empty(len(rows), dtype=int)
         for g in np.unique(gap):
@@ -73,17 +73,21 @@ def plan(
         and all(a == b for a, b in zip(steps, levels, strict=True)),
         f"levels = {tuple(levels)}: expected whole numbers of ticks, at least 1",
     )
+    low, high = -opened.clock[1].max(), opened.clock[0].max()
+    require(low == int(low) and high == int(high), f"clocks from {low} to {high}: not whole ticks")
+    ticks = np.arange(int(low), int(high) + 1)
     parts = []
     for first in range(0, opened.clock.shape[1], BLOCK):
         rows = slice(first, first + BLOCK)
-        states = _States(opened.worth[..., rows], opened.crowd[:, rows])
+        states = _States(ticks, opened.worth[..., rows], opened.crowd[:, rows])
         if ends is None:
-            parts.append(_backward(states.terms(reward, fee), steps))
+            parts.append(_backward(len(ticks), states.terms(reward, fee), steps))
         else:
-            parts.append(_backward(states.counts(ends[..., rows]), steps))
+            parts.append(_backward(len(ticks), states.counts(ends[..., rows]), steps))
     choices = zip(*(choice for _, choice in parts), strict=True)
     return Plan(
         np.concatenate([value for value, _ in parts]),
+        int(low),
         tuple(np.concatenate(of, axis=1) for of in choices),
     )
 
@@ -91,9 +95,8 @@ def plan(
 class _States:
     """Who has accepted at each pair of prices: by the distance g of the clocks, (T − g, B)."""
 
-    def __init__(self, worth: np.ndarray, crowd: np.ndarray) -> None:
-        self.ticks = np.arange(LOWEST, HIGHEST + 1)
-        self.crowd = crowd
+    def __init__(self, ticks: np.ndarray, worth: np.ndarray, crowd: np.ndarray) -> None:
+        self.ticks, self.crowd = ticks, crowd
         self.willing = [
             np.stack([(worth[side] >= sign * tick).sum(axis=0) for tick in self.ticks])
             for side, sign in ((0, 1), (1, -1))
@@ -142,12 +145,12 @@ class _States:
 
 
 def _backward(
-    terms: Callable[[int], tuple[np.ndarray, Terms]], steps: Sequence[int]
+    ticks: int, terms: Callable[[int], tuple[np.ndarray, Terms]], steps: Sequence[int]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """H at the opening, (B,), and which step is best at every pair of prices."""
     known: list[np.ndarray] = []  # H, by distance
     chosen = []
-    for g in range(HIGHEST - LOWEST + 1):
+    for g in range(ticks):
         active, (cost, passed, done) = terms(g)
         size = len(active)
         best, which = np.full(active.shape, -np.inf), np.zeros(active.shape, dtype=np.int8)

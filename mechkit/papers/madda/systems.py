@@ -105,6 +105,7 @@ def paired(instances: Instances, played: Played, winners: Winners = as_printed) 
             "sellers' utility": np.where(sells, clocks.price - costs, 0).sum(axis=-1),
             "optimum within Γ": optimum_in_matching(instances),
             "matched pairs": (instances.partner >= 0).sum(axis=-1),
+            "trade success rate": count / np.maximum(clocks.k[:, 0], 1),
             **clocked(exchange),
         },
     )
