@@ -200,8 +200,6 @@ def _go_on(
     """Checkpoint after checkpoint, to the last step."""
     apart, steps = about["checkpoint"], about["steps"]
     try:
-        if trainer.steps == 0:
-            log.add(trainer, {}, test(), 0.0)
         while trainer.steps < steps:
             started, until = time.perf_counter(), min((trainer.steps // apart + 1) * apart, steps)
             numbers: Mapping[str, float] = {}

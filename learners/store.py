@@ -149,7 +149,7 @@ def save_checkpoint(
     from safetensors.numpy import save
 
     name = f"checkpoint-{steps:012d}"
-    data = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
+    data = save({key: np.asarray(array, order="C") for key, array in arrays.items()})
     write(folder / f"{name}.safetensors", data)
     state = {"steps": steps, "arrays": _digest(data), "numbers": numbers, "about": about}
     write_json(folder / f"{name}.json", state)

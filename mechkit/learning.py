@@ -420,8 +420,10 @@ def short(found: Comparison, require: float | None) -> bool:
     """Whether some environment's best learner falls short of the share that is required."""
     from learners.compare import LEARNER
 
+    if require is None:
+        return False
     missing = False
-    for table in found.tables if require is not None else ():
+    for table in found.tables:
         best = table.best_of(LEARNER)
         if not table.share:
             raise InputError(

@@ -134,13 +134,14 @@ class Tabular:
     def save(self):
         numbers = {"steps": self.steps, "updates": self.updates}
         return (
-            {"sums": self.sums, "counts": self.counts},
+            {"sums": self.sums, "counts": self.counts, "tried": np.array(self.updates)},
             numbers | {"rng": self.rng.bit_generator.state},
         )
 
     def load(self, arrays, numbers):
-        if set(arrays) != {"sums", "counts"} or arrays["sums"].shape != self.sums.shape:
-            raise ValueError(f"arrays {sorted(arrays)}: expected sums and counts of {ARMS} arms")
+        shapes = {name: array.shape for name, array in arrays.items()}
+        if shapes != {"sums": self.sums.shape, "counts": self.sums.shape, "tried": ()}:
+            raise ValueError(f"arrays {shapes}: expected those of {ARMS} arms")
         self.sums, self.counts = arrays["sums"].copy(), arrays["counts"].copy()
         self.steps, self.updates = numbers["steps"], numbers["updates"]
         self.rng.bit_generator.state = numbers["rng"]
