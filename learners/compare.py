@@ -22,11 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from learners import runs, statistics
+from learners import runs, saved, statistics
 from learners.environment import Array
 from learners.held import WATCHED, HeldOut, checked_seed, held_out
 from learners.learner import Diverged, Learner, learner
-from learners.runs import Make, Run
+from learners.runs import Make
+from learners.saved import Run
 from learners.statistics import Curve, Interval
 
 FORMAT = "mechkit-comparison/1"
@@ -176,7 +177,7 @@ def compare(
                 except Diverged:
                     continue  # the directory says so
         play_rules(folder, environment, given, held)
-        return compared(runs.find([folder]))
+        return compared(saved.find([folder]))
 
 
 def chosen_learners(learners: Iterable[str | Learner]) -> list[Learner]:
@@ -381,7 +382,9 @@ def _row(
         for axis in AXES:
             at = [run.metrics[axis] for run, _ in own]
             reached = [run.metrics["gap"] for run, _ in own]
-            curves[axis] = statistics.learning_curve(at, reached, seed=seed)
+            # Of very short runs, one may have ended before another's first checkpoint, in seconds.
+            if max(own_at[0] for own_at in at) <= min(own_at[-1] for own_at in at):
+                curves[axis] = statistics.learning_curve(at, reached, seed=seed)
     beats = None
     if kind == LEARNER and rival is not None:
         beats = statistics.improvement_interval(scores, rival, seed=seed)

@@ -1,15 +1,10 @@
-"""One training run, saved: a learner on an environment under a seed, in a directory of its own.
-
-    run.json               what it is: learner, config, environment, seeds; versions and commands
-    metrics.parquet        at each checkpoint: steps, updates, seconds, return, gap, losses
-    checkpoint-STEPS.*     the last two (see `store`)
-    final.parquet          each held-out instance: return, optimum, first best, measures
-    diverged.json          where it stopped, if it did
+"""One training run: a learner on an environment under a seed, saved in a directory of its own.
 
 A run that is killed goes on from its last checkpoint as if nothing had happened; what it lost is at
-most what came after. Randomness: the run's seed feeds the learner; the evaluation seed draws the
-instances, by keys that training never uses, so that everybody is tested on the same, and nobody has
-seen them. `watched` instances draw the learning curve, `held` ones are looked at once, at the end.
+most what came after. The run's seed feeds the learner. The evaluation seed draws the instances, by
+keys that training never uses, so that everybody is tested on the same, and nobody has seen them:
+`watched` instances draw the learning curve, `held` ones are looked at once, at the end. What the
+directory holds is said in `saved`.
 """
 
 from __future__ import annotations
@@ -20,7 +15,7 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -33,32 +28,14 @@ from learners.environment import Array, Environment, Instances
 from learners.evaluate import Evaluation, Ruled, evaluate
 from learners.held import PLAYED, HeldOut, checked_seed, spec_of, stream
 from learners.learner import Diverged, Learner, Policy, Trainer
+from learners.saved import DIVERGED, FINAL, FORMAT, METRICS, RUN, Run, about_of, read
 from learners.statistics import exceeded
 
-FORMAT = "mechkit-run/1"
 PIECES = 20
 """Checkpoints of a run, where it is not said how far apart they are."""
 LIBRARIES = ("mechkit-econ", "numpy", "scipy", "torch", "stable-baselines3", "gymnasium")
-FINAL, METRICS, RUN, DIVERGED = "final.parquet", "metrics.parquet", "run.json", "diverged.json"
 
 Make = Callable[[], Environment]
-Show = Callable[[int, float], None]
-"""show(steps so far, mean gap on the watched instances)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """What a directory holds. about: run.json. metrics: columns, (checkpoints,) each. final:
-    columns, (instances,) each, None while it is under way. trained: steps, and once it is finished
-    updates and seconds. diverged: what stopped it, if anything did.
-    """
-
-    folder: Path
-    about: Mapping[str, Any]
-    metrics: Mapping[str, Array]
-    final: Mapping[str, Array] | None
-    trained: Mapping[str, float]
-    diverged: str | None = None
 
 
 def config_of(learner: Learner, given: Mapping[str, Any] | None = None) -> Any:
@@ -88,7 +65,6 @@ def train(
     checkpoint: int | None = None,
     made: Mapping[str, Any] | None = None,
     tensorboard: bool = False,
-    show: Show | None = None,
 ) -> Run:
     """Trains for at least so many environment steps and tests the policy; goes on where an earlier
     call was interrupted, and returns at once where there is nothing left to do.
@@ -132,7 +108,7 @@ def train(
         start = {"from": trainer.steps, "command": sys.argv, "versions": versions()}
         store.write_json(folder / RUN, about | {"history": [*about.get("history", ()), start]})
         (folder / DIVERGED).unlink(missing_ok=True)
-        log = _Log(folder, found, watched, tensorboard, show)
+        log = _Log(folder, found, watched, tensorboard)
         with contextlib.closing(log):
             _go_on(
                 trainer,
@@ -152,23 +128,12 @@ def _opened(folder: Path, identity: Mapping[str, Any], made: Mapping[str, Any]) 
     wanted = store.plain(identity)
     if not (folder / RUN).exists():
         return {"format": FORMAT, **wanted, "made": store.plain(dict(made))}
-    there = _about(folder)
+    there = about_of(folder)
     differing = list(_differences(wanted, {key: there.get(key) for key in wanted}))
     if differing:
         raise ValueError(
             f"{folder} holds another run: {'; '.join(differing[:3])}; give another directory, or "
             "remove it to start again"
-        )
-    return there
-
-
-def _about(folder: Path) -> dict[str, Any]:
-    """run.json. Raises Damaged, ValueError for another format."""
-    there = store.read_json(folder / RUN)
-    if there.get("format") != FORMAT:
-        raise ValueError(
-            f"{folder / RUN}: format {there.get('format')!r}, expected {FORMAT!r}; it was saved by "
-            "another version of mechkit"
         )
     return there
 
@@ -304,9 +269,8 @@ class _Log:
         found: store.Checkpoint | None,
         watched: HeldOut,
         tensorboard: bool,
-        show: Show | None,
     ) -> None:
-        self.folder, self.watched, self.show = folder, watched, show
+        self.folder, self.watched = folder, watched
         self.rows: list[dict[str, float]] = []
         if found is not None:
             columns, _ = store.read_table(folder / METRICS)
@@ -341,8 +305,6 @@ class _Log:
             for name, value in row.items():
                 self.board.add_scalar(name, value, trainer.steps)
             self.board.flush()
-        if self.show is not None:
-            self.show(trainer.steps, row["gap"])
 
     def write(self) -> None:
         names = dict.fromkeys(name for row in self.rows for name in row)
@@ -400,39 +362,6 @@ def play_rule(
             store.write_json(folder / RUN, about | {"steps": 0, "history": [versions()]})
             _finished(folder, found, held, {"steps": 0, "updates": 0, "seconds": 0.0})
     return read(folder)
-
-
-# Reading ------------------------------------------------------------------------------------------
-
-
-def read(folder: Path) -> Run:
-    """What a directory holds, finished or under way. Raises ValueError, `store.Damaged`."""
-    if not (folder / RUN).exists():
-        raise ValueError(f"{folder}: holds no run (no {RUN}); give a directory that was trained in")
-    about = _about(folder)
-    metrics: Mapping[str, Array] = {}
-    if (folder / METRICS).exists():
-        metrics, _ = store.read_table(folder / METRICS)
-    final, trained = None, {"steps": int(metrics["steps"][-1]) if metrics else 0}
-    if (folder / FINAL).exists():
-        columns, known = store.read_table(folder / FINAL)
-        if known["steps"] >= about["steps"]:  # else the run is being taken further
-            final, trained = columns, known
-    diverged = None
-    if (folder / DIVERGED).exists():
-        diverged = store.read_json(folder / DIVERGED)["told"]
-    return Run(folder, about, metrics, final, trained, diverged)
-
-
-def find(folders: Iterable[Path]) -> list[Run]:
-    """All runs in and under these directories. Raises ValueError where there is none."""
-    runs = []
-    for folder in folders:
-        found = sorted({file.parent for file in folder.rglob(RUN)})
-        if not found:
-            raise ValueError(f"{folder}: no saved run there; `mechkit learn … --save` makes them")
-        runs += [read(path) for path in found]
-    return runs
 
 
 def trained_policy(run: Run, learner: Learner, make: Make) -> Policy:

@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from learners import runs
+from learners import runs, saved
 from learners.environment import Array, Environment
 from learners.learner import Policy, learner
-from learners.runs import Run
+from learners.saved import Run
 from mechkit import environments, witness
 from mechkit.audit.curve import curve
 from mechkit.book import Sides, market
@@ -124,7 +124,7 @@ def load(folder: Path | str) -> Mechanism:
 
     Raises InputError where there is no such run, or its environment is not the present one.
     """
-    return _of(runs.read(Path(folder)))
+    return _of(saved.read(Path(folder)))
 
 
 def audit(run: Run, *, seed: int = 0, evaluations: int = 20_000) -> Audited:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,28 +23,7 @@ from mechkit.terminal import aside, progress, put, put_json, save, waiting, writ
 
 if TYPE_CHECKING:
     from learners.compare import Comparison
-    from learners.runs import Run
-
-LOOK = 0.5
-"""Seconds between two looks at how far the runs are."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One run, or the rules where learner is None: what a worker process is told."""
-
-    folder: Path
-    environment: str
-    options: Mapping[str, Any]
-    learner: str | None
-    config: Mapping[str, Any]
-    seeds: tuple[int, ...]
-    steps: int
-    checkpoint: int | None
-    evaluation: int
-    instances: int
-    watched: int
-    tensorboard: bool
+    from learners.saved import Run
 
 
 def pairs(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
@@ -163,7 +141,8 @@ def learn(
     Exits with 1 if the best learner falls short of --require, or a run diverged.
     """
     from learners import compare as comparing
-    from learners import runs
+    from learners import runs, saved
+    from mechkit.training import Task, performed
 
     with told():
         make = made(environment, options)
@@ -199,7 +178,7 @@ def learn(
     ]
     with told():
         diverged = performed(tasks, workers or os.cpu_count() or 1, f"learning {environment}")
-        found = comparing.compared(runs.find([folder]))
+        found = comparing.compared(saved.find([folder]))
     show(found, [], json_)
     click.echo(f"\nsaved {folder}; again: mechkit compare {folder}", err=json_)
     for line in diverged:
@@ -259,11 +238,11 @@ def compare(
     if plot is not None and plot.suffix != ".png":
         raise InputError(f"{plot}: expected a name that ends in .png")
     from learners import compare as comparing
-    from learners import runs
+    from learners import saved
     from mechkit import standings
 
     with told():
-        known = runs.find(folders)
+        known = saved.find(folders)
         found = comparing.compared(known, seed=seed)
     audits: list[Any] = []
     if audit:
@@ -315,95 +294,6 @@ def fit(one: Any, config: Mapping[str, Any]) -> dict[str, Any]:
         name: float(value) if kinds.get(name) in (float, "float") and type(value) is int else value
         for name, value in config.items()
     }
-
-
-def perform(task: Task) -> tuple[str, str]:
-    """In a worker process: ("", "") where the run is done, else ("diverged" or "error", why)."""
-    from learners import compare as comparing
-    from learners import runs
-    from learners.learner import Diverged, learner
-    from mechkit import environments
-
-    make = partial(environments.environment, task.environment, **task.options)
-    note = {"name": task.environment, "options": dict(task.options)}
-    root = task.folder if task.learner is None else task.folder.parent.parent
-    try:
-        held, watched = comparing.common(
-            root, make(), task.evaluation, task.instances, task.watched
-        )
-        if task.learner is None:
-            comparing.play_rules(root, make, task.seeds, held, made=note)
-            return "", ""
-        one = learner(task.learner)
-        runs.train(
-            task.folder,
-            one,
-            make,
-            seed=task.seeds[0],
-            steps=task.steps,
-            held=held,
-            watched=watched,
-            config=runs.config_of(one, task.config),
-            checkpoint=task.checkpoint,
-            made=note,
-            tensorboard=task.tensorboard,
-        )
-    except Diverged as error:
-        return "diverged", str(error)
-    except (ValueError, OSError, ImportError) as error:
-        return "error", str(error)
-    return "", ""
-
-
-def performed(tasks: Sequence[Task], workers: int, title: str) -> list[str]:
-    """All tasks; why runs diverged. Raises InputError for the first that could not be done."""
-    from mechkit.audit.pool import spread
-
-    diverged = []
-    with progress(title) as bar, aside(), watched(tasks, bar):
-        for task, result in spread(perform, list(tasks), min(workers, len(tasks))):
-            kind, why = ("error", str(result)) if isinstance(result, Exception) else result
-            if kind == "error":
-                raise InputError(f"{task.learner or 'rules'}: {why}")
-            if kind == "diverged":
-                diverged.append(why)
-    return diverged
-
-
-@contextmanager
-def watched(tasks: Sequence[Task], bar: Any) -> Iterator[None]:
-    """Looks at the runs' checkpoints now and then, and shows how far they are."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    runs = [task for task in tasks if task.learner is not None]
-    done = threading.Event()
-
-    def look() -> None:
-        while not done.wait(LOOK):
-            bar(*so_far(runs))
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def so_far(tasks: Sequence[Task]) -> tuple[float, str]:
-    """(share of all steps, the mean gap of each learner's runs at their last checkpoints)."""
-    from learners import store
-
-    share, gaps = 0.0, dict[str, list[float]]()
-    for task in tasks:
-        found = store.glance(task.folder)
-        if found is not None:
-            share += min(1.0, found["steps"] / task.steps) / len(tasks)
-            gaps.setdefault(str(task.learner), []).append(found["gap"])
-    told = ", ".join(f"{name} gap {sum(own) / len(own):.4g}" for name, own in gaps.items())
-    return share, told or "no checkpoint yet"
 
 
 def show(found: Comparison, audits: Sequence[Any], json_: bool) -> None:

@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("rechecks", "best", "auditing", "deriving", "learning"),
     ("__init__",),
-    ("learned", "standings"),
+    ("learned", "standings", "training"),
     ("audit", "testing", "report", "exhibit", "derivation", "portrait"),
     ("instances", "markets", "environments"),
     ("story", "witness", "sources", "grouped"),

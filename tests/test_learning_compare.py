@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tabular import BLIND, LEARNER, Greedy, Market, Tabular
 
-from learners import runs, store
+from learners import runs, saved, store
 from learners.compare import LEARNER as KIND
 from learners.compare import compare, compared
 from learners.learner import Learner
@@ -36,7 +36,7 @@ def test_what_everybody_scores(comparison, folder):
     assert set(found) == {"tabular", "blind", "first", "middle", "random", "oracle"}
     assert found["oracle"].score.value == found["oracle"].score.low == 1
     # By hand: the first arm earns 4, 3, 2, 1 with the best arm; the second 3, 4, 3, 2.
-    best = runs.find([folder / "tabular"])[0].final
+    best = saved.find([folder / "tabular"])[0].final
     assert best is not None
     drawn = Market().draw(np.random.default_rng(np.random.SeedSequence(0, spawn_key=(101,))), 400)
     first, middle = (4 - drawn).mean() / 4, (4 - abs(1 - drawn)).mean() / 4
@@ -92,9 +92,9 @@ def test_as_json(comparison):
 
 
 def test_saved_runs_say_the_same(comparison, folder):
-    assert compared(runs.find([folder])).as_json() == comparison.as_json()
+    assert compared(saved.find([folder])).as_json() == comparison.as_json()
     halves = [folder / "tabular", folder / "blind", folder / "rules"]
-    assert compared(runs.find(halves)).as_json() == comparison.as_json()
+    assert compared(saved.find(halves)).as_json() == comparison.as_json()
 
 
 def test_a_rule_that_beats_every_learner(tmp_path):
@@ -149,13 +149,13 @@ def test_several_environments(tmp_path):
             [LEARNER], lambda arms=arms: Market(arms=arms), 40, 3, instances=30, watched=5,
             save=tmp_path / str(arms),
         )  # fmt: skip
-    found = compared(runs.find([tmp_path / "3", tmp_path / "4"]))
+    found = compared(saved.find([tmp_path / "3", tmp_path / "4"]))
     assert [table.environment["sizes"]["arms"] for table in found.tables] == [3, 4]
     overall = {row.name: row for row in found.overall}
     assert overall["oracle"].score.value == 1
     assert overall["tabular"].environments == 2
     # Six scores: the lowest and the highest go.
-    finals = [run.final for run in runs.find([tmp_path]) if run.about["kind"] == KIND]
+    finals = [run.final for run in saved.find([tmp_path]) if run.about["kind"] == KIND]
     shares = sorted(final["return"].sum() / final["optimum"].sum() for final in finals)
     assert overall["tabular"].score.value == pytest.approx(np.mean(shares[1:5]))
 
@@ -167,10 +167,10 @@ def test_configs_are_told_apart(tmp_path):
             configs={"tabular": {"explore": explore}},
         )  # fmt: skip
     own = [tmp_path / str(explore) / "tabular" for explore in (0.25, 0.75)]
-    found = rows(compared(runs.find(own)))
+    found = rows(compared(saved.find(own)))
     assert set(found) == {"tabular (explore=0.25)", "tabular (explore=0.75)"}
     with pytest.raises(ValueError, match="two runs have the same seed"):
-        compared(runs.find([own[0], own[0]]))
+        compared(saved.find([own[0], own[0]]))
 
 
 def test_a_run_that_diverged_or_is_under_way_is_named(tmp_path):
@@ -184,10 +184,10 @@ def test_a_run_that_diverged_or_is_under_way_is_named(tmp_path):
     assert "tabular, seed 0: tabular diverged at step 48" in table.unfinished[0]
     assert "tabular" not in rows(found)
     (tmp_path / "blind" / "seed-1" / "final.parquet").unlink()
-    (table,) = compared(runs.find([tmp_path])).tables
+    (table,) = compared(saved.find([tmp_path])).tables
     assert "blind, seed 1: at 80 of 80 steps" in table.unfinished
     with pytest.raises(ValueError, match="no run is finished"):
-        compared(runs.find([tmp_path / "tabular"]))
+        compared(saved.find([tmp_path / "tabular"]))
 
 
 def test_other_instances_are_refused(tmp_path):
@@ -197,12 +197,12 @@ def test_other_instances_are_refused(tmp_path):
             save=tmp_path / str(seed),
         )  # fmt: skip
     with pytest.raises(ValueError, match="tested on different instances"):
-        compared(runs.find([tmp_path]))
+        compared(saved.find([tmp_path]))
     file = tmp_path / "0" / "tabular" / "seed-0" / "final.parquet"
     columns, about = store.read_table(file)
     store.write_table(file, {**columns, "optimum": columns["optimum"] + 1}, about)
     with pytest.raises(ValueError, match="optima differ"):
-        compared(runs.find([tmp_path / "0"]))
+        compared(saved.find([tmp_path / "0"]))
 
 
 @pytest.mark.parametrize(
@@ -231,4 +231,4 @@ def test_unknown_config_fields_and_rules(tmp_path):
     with pytest.raises(ValueError, match="rule 'last': expected one of first, random"):
         runs.play_rule(tmp_path, "last", Market, seed=0, held=None)
     with pytest.raises(ValueError, match="no saved run there"):
-        runs.find([tmp_path])
+        saved.find([tmp_path])

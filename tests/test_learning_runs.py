@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tabular import LEARNER, Market, Tabular
 
-from learners import runs, store
+from learners import runs, saved, store
 from learners.held import WATCHED, held_out
 from learners.learner import Diverged
 
@@ -42,7 +42,7 @@ def weights(folder):
 def same(one, other):
     for x, y in zip(weights(one), weights(other), strict=True):
         assert x == y if isinstance(x, dict) else np.array_equal(x, y)
-    x, y = runs.read(one), runs.read(other)
+    x, y = saved.read(one), saved.read(other)
     for k in x.final:
         assert np.array_equal(x.final[k], y.final[k])
     for k in x.metrics.keys() - {"seconds"}:
@@ -58,7 +58,7 @@ def whole(tmp_path_factory):
 
 
 def test_what_a_run_holds(whole):
-    run = runs.read(whole)
+    run = saved.read(whole)
     assert run.about["name"] == "tabular"
     assert run.about["config"] == {"batch": 8, "explore": 0.5, "diverge": 0, "die": 0}
     assert run.about["environment"]["sizes"] == {"arms": 4, "sign": 1}
@@ -128,7 +128,7 @@ def test_killed_and_taken_up_again_is_as_if_it_had_not_been(tmp_path, die):
 
 def test_a_longer_budget_goes_on(whole, tmp_path):
     train(tmp_path / "run", steps=120)
-    assert runs.read(tmp_path / "run").trained["steps"] == 120
+    assert saved.read(tmp_path / "run").trained["steps"] == 120
     train(tmp_path / "run", steps=STEPS)
     same(whole, tmp_path / "run")
     assert train(tmp_path / "run", steps=120).trained["steps"] == STEPS  # nothing left to do
@@ -191,14 +191,14 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_named(tmp_path, sort
 @pytest.mark.parametrize("name", ["run.json", "metrics.parquet", "final.parquet"])
 def test_no_flipped_bit_is_believed(whole, tmp_path, name):
     shutil.copytree(whole, tmp_path / "run")
-    sound, refused = runs.read(whole), 0
+    sound, refused = saved.read(whole), 0
     data = (whole / name).read_bytes()
     for at in range(0, len(data), max(1, len(data) // 60)):
         harmed = bytearray(data)
         harmed[at] ^= 4
         (tmp_path / "run" / name).write_bytes(harmed)
         try:
-            found = runs.read(tmp_path / "run")
+            found = saved.read(tmp_path / "run")
         except store.Damaged as error:
             refused += name in str(error)
         else:  # a bit that says nothing about the contents
@@ -252,7 +252,7 @@ def test_a_diverging_learner_names_the_step_and_the_last_good_checkpoint(tmp_pat
     with pytest.raises(Diverged, match="tabular diverged at step 136: loss not finite") as told:
         train(tmp_path, config=config)
     assert f"{tmp_path / 'checkpoint-000000000120'}, step 120" in str(told.value)
-    run = runs.read(tmp_path)
+    run = saved.read(tmp_path)
     assert run.diverged == str(told.value)
     assert run.final is None
     assert store.last_checkpoint(tmp_path).steps == 120
