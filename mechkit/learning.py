@@ -179,11 +179,12 @@ def learn(
     with told():
         diverged = performed(tasks, workers or os.cpu_count() or 1, f"learning {environment}")
         found = comparing.compared(saved.find([folder]))
+    missing = [*diverged, *short(found, require)]
     show(found, [], json_)
     click.echo(f"\nsaved {folder}; again: mechkit compare {folder}", err=json_)
-    for line in diverged:
+    for line in missing:
         click.echo(line, err=True)
-    return 1 if diverged or short(found, require) else 0
+    return 1 if missing else 0
 
 
 @click.command(
@@ -244,6 +245,7 @@ def compare(
     with told():
         known = saved.find(folders)
         found = comparing.compared(known, seed=seed)
+    missing = short(found, require)
     audits: list[Any] = []
     if audit:
         from mechkit import learned
@@ -258,7 +260,9 @@ def compare(
         save(plot, lambda: standings.plot(found, plot), quiet=json_)
     if html is not None:
         save(html, lambda: write(html, standings.page(found, audits)), quiet=json_)
-    return 1 if short(found, require) else 0
+    for line in missing:
+        click.echo(line, err=True)
+    return 1 if missing else 0
 
 
 # What both need -----------------------------------------------------------------------------------
@@ -306,26 +310,25 @@ def show(found: Comparison, audits: Sequence[Any], json_: bool) -> None:
     sys.stdout.flush()
 
 
-def short(found: Comparison, require: float | None) -> bool:
-    """Whether some environment's best learner falls short of the share that is required."""
+def short(found: Comparison, require: float | None) -> list[str]:
+    """Why the best learner of some environment falls short of the share that is required.
+
+    Raises InputError where there is no share, before anything is printed.
+    """
     from learners.compare import LEARNER
 
-    if require is None:
-        return False
-    missing = False
-    for table in found.tables:
-        best = table.best_of(LEARNER)
+    told = []
+    for table in found.tables if require is not None else ():
+        name, best = table.environment["name"], table.best_of(LEARNER)
         if not table.share:
             raise InputError(
-                f"--require {require}: optima of {table.environment['name']} are not positive, so "
-                "that there is no share of them"
+                f"--require {require}: optima of {name} are not positive, so that there is no "
+                "share of them"
             )
-        if best is None or best.score.value < require:
+        if best is None or best.score.value < float(require or 0):
             reached = "no learner" if best is None else f"{best.name} with {best.score.value:.4f}"
-            name = table.environment["name"]
-            click.echo(f"short of --require {require}: {name}, {reached}", err=True)
-            missing = True
-    return missing
+            told.append(f"short of --require {require}: {name}, {reached}")
+    return told
 
 
 def best_runs(known: Sequence[Run]) -> list[Run]:
