@@ -9,6 +9,7 @@ qvcg       the quantised VCG auction, and the continuous optimum
 revenue    optimal auctions, and optimal mechanisms by linear programming
 papers     instances per second of the papers' markets and systems
 games      equilibria derived, checked and in numbers, against followers and leaders
+learners   environment steps per second
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-TOPICS = ("searching", "proofs", "solvers", "qvcg", "revenue", "papers", "games")
+TOPICS = ("searching", "proofs", "solvers", "qvcg", "revenue", "papers", "games", "learners")
 """Modules beside this one: measure(share) -> record, and tables(record) -> what to print."""
 
 

@@ -31,6 +31,7 @@ them; both spread by less than 1 about them."""
 LEAST = 1e-6
 """What lower numbers look like: a bid of 0 has no logarithm."""
 LEVELS = tuple(k / systems.ACTIONS for k in range(systems.ACTIONS + 1))
+BLOCK = 256
 PAST_SEED = 0x646D7362
 """Of the rounds that say what a typical return is."""
 
@@ -139,7 +140,16 @@ class Dmsb:
     def _more(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
         """Values and latencies of that many rounds."""
         if self.pool is None:
-            return market.values(rng, count, self.stations, self.periods, self.parameters)
+            # In blocks that stay in the cache, and in memory that is not given back in between.
+            blocks = [
+                market.values(
+                    rng, min(BLOCK, count - k), self.stations, self.periods, self.parameters
+                )
+                for k in range(0, count, BLOCK)
+            ]
+            none = (self._values[:0], self._latency[:0])
+            values, latency = zip(*(blocks or [none]), strict=True)
+            return np.concatenate(values), np.concatenate(latency)
         picked = rng.integers(len(self._held.values), size=count)
         return self._held.values[picked], self._held.latency[picked]
 

@@ -95,7 +95,7 @@ def processing(
 
 def latency(*times: np.ndarray) -> np.ndarray:
     """Eq. 6: the sum of upload, processing and download."""
-    return np.asarray(sum(times))
+    return np.asarray(sum(times[1:], start=times[0]))
 
 
 def matches(processed: np.ndarray, original: np.ndarray) -> np.ndarray:

@@ -76,40 +76,49 @@ class Exchange:
 
 @dataclass(eq=False)
 class Auctions:
-    """A batch of auctions, each waiting for a move or ended; the batch is the last axis.
+    """A batch of auctions, each waiting for a move or ended; changed in place.
 
-    Side 0 are buyers, side 1 sellers with the opposite sign (see above). worth (2, n, B): each
-    side's agents, the best first, −∞ for nobody. prices (2, n, B): the clock at which they
-    accepted, −∞ where they have not. crowd (2, B): how many take part. clock (2, B). accepted
-    (2, B): how many have. active (B,): Ψ = 1. ended (B,): the last step made the clocks cross; they
-    show the prices before it. moves, regret, calls, calls_left (B,): so far.
+    The batch is the last axis, and what belongs to a side has an axis before it: side 0 are buyers,
+    side 1 sellers with the opposite sign (see above). agents (2, 2, n, B): `worth`, each side's
+    agents, the best first, −∞ for nobody; and `prices`, the clock at which they accepted, −∞ where
+    they have not. counts (5, B): `crowd`, how many of each side take part; `accepted`, how many
+    have; `moves` of either clock. sums (5, B): `clock` of each side; `regret`, `calls` and
+    `calls_left` so far. ended (B,): the last step made the clocks cross; they show the prices
+    before it.
     """
 
-    worth: np.ndarray
-    prices: np.ndarray
-    crowd: np.ndarray
-    clock: np.ndarray
-    accepted: np.ndarray
-    active: np.ndarray
+    agents: np.ndarray
+    counts: np.ndarray
+    sums: np.ndarray
     ended: np.ndarray
-    moves: np.ndarray
-    regret: np.ndarray
-    calls: np.ndarray
-    calls_left: np.ndarray
+
+    worth = property(lambda self: self.agents[0])
+    prices = property(lambda self: self.agents[1])
+    crowd = property(lambda self: self.counts[:2])
+    accepted = property(lambda self: self.counts[2:4])
+    moves = property(lambda self: self.counts[4])
+    clock = property(lambda self: self.sums[:2])
+    regret = property(lambda self: self.sums[2])
+    calls = property(lambda self: self.sums[3])
+    calls_left = property(lambda self: self.sums[4])
+
+    @property
+    def active(self) -> np.ndarray:
+        """Ψ = 1: buyers begin, and one more of them has accepted."""
+        return np.asarray(self.accepted[0] > self.accepted[1])
 
     @property
     def rounds(self) -> np.ndarray:
         """t, (B,): rounds so far, one for each move and each acceptance."""
-        return np.asarray(self.moves + self.accepted[0] + self.accepted[1])
+        return np.asarray(self.counts[2:].sum(axis=0))
 
     @property
     def announced(self) -> np.ndarray:
         return np.asarray(self.calls + (self.crowd * self.accepted).sum(axis=0))
 
     def seen(self) -> State:
-        (buy, sell), (bought, sold) = self.clock, self.accepted
-        active = self.active.astype(int)
-        return State(active, self.rounds, buy, -sell, bought, sold, self.moves)
+        (buy, sell), (bought, sold) = self.clock.copy(), self.accepted.copy()
+        return State(bought - sold, self.rounds, buy, -sell, bought, sold, self.moves.copy())
 
 
 def begin(
@@ -120,23 +129,16 @@ def begin(
     Who is below `low` or above `high` is absent.
     """
     batch, most = len(values), max(values.shape[1], costs.shape[1])
-    worth = np.full((2, most, batch), -np.inf)
-    for side, of in enumerate((values, -costs)):
-        worth[side, : of.shape[1]] = -np.sort(-of, axis=-1).T
-    counted, numbers = np.zeros((2, batch), dtype=int), np.zeros((3, batch))
     opened = Auctions(
-        worth=worth,
-        prices=np.full(worth.shape, -np.inf),
-        crowd=np.stack([(values >= low).sum(axis=-1), (costs <= high).sum(axis=-1)]),
-        clock=np.stack([np.full(batch, float(high)), np.full(batch, -float(low))]),
-        accepted=counted,
-        active=np.zeros(batch, dtype=bool),
+        agents=np.full((2, 2, most, batch), -np.inf),
+        counts=np.zeros((5, batch), dtype=int),
+        sums=np.zeros((5, batch)),
         ended=np.zeros(batch, dtype=bool),
-        moves=np.zeros(batch, dtype=int),
-        regret=numbers[0],
-        calls=numbers[1],
-        calls_left=numbers[2],
     )
+    for side, of in enumerate((values, -costs)):
+        opened.worth[side, : of.shape[1]] = -np.sort(-of, axis=-1).T
+    opened.crowd[:] = (values >= low).sum(axis=-1), (costs <= high).sum(axis=-1)
+    opened.clock[:] = np.array([[high], [-low]])
     _accept(opened)
     return opened
 
@@ -144,15 +146,13 @@ def begin(
 def advance(auctions: Auctions, steps: np.ndarray) -> None:
     """The active clock of every auction that has not ended moves by its step, (B,), each > 0; then
     the clocks have crossed, or whoever now accepts does."""
-    a, waits = auctions, ~auctions.ended
-    moved = a.clock - np.where(np.stack([~a.active, a.active]), steps, 0)
-    crossed = moved[0] < -moved[1]
-    told, done = (np.where(a.active, of[1], of[0]) for of in (a.crowd, a.accepted))
-    a.calls += told * waits
-    a.calls_left += (told - done) * waits
-    a.moves = a.moves + waits
-    a.ended = a.ended | crossed
-    a.clock = np.where(a.ended, a.clock, moved)
+    a, active, waits = auctions, auctions.active, ~auctions.ended
+    told, done = (np.where(active, of[1], of[0]) for of in (a.crowd, a.accepted))
+    a.sums[3:] += (told * waits, (told - done) * waits)
+    a.counts[4] += waits
+    moved = a.clock - (steps * ~active, steps * active)
+    a.ended = a.ended | (moved[0] < -moved[1])
+    np.copyto(a.clock, moved, where=~a.ended)
     _accept(a)
 
 
@@ -160,26 +160,26 @@ def _accept(auctions: Auctions) -> None:
     """Everybody who accepts at these clocks, in turns."""
     a = auctions
     willing = (a.worth >= a.clock[:, None]).sum(axis=1)
-    a.active = willing[0] > willing[1]
-    pairs = np.minimum(*willing)
-    accepted = np.stack([pairs + a.active, pairs])
-    sides, rows = np.nonzero(accepted > a.accepted)
+    pairs = np.minimum(willing[0], willing[1])
+    many = (pairs + (willing[0] > willing[1]), pairs) - a.accepted
+    sides, rows = many.nonzero()
     if len(rows):
-        first = a.accepted[sides, rows]
-        many = accepted[sides, rows] - first
-        sides, rows = np.repeat(sides, many), np.repeat(rows, many)
-        place = np.arange(len(rows)) - np.repeat(np.cumsum(many) - many - first, many)
+        first, many = a.accepted[sides, rows], many[sides, rows]
+        a.accepted[sides, rows] += many
+        sides, rows = sides.repeat(many), rows.repeat(many)
+        place = np.arange(len(rows)) - (many.cumsum() - many - first).repeat(many)
         price = a.clock[sides, rows]
         a.prices[sides, place, rows] = price
         regret = a.worth[sides, place, rows] - price
-        a.regret += np.bincount(rows, regret, minlength=len(pairs))
-        a.accepted = accepted
+        a.sums[2] += np.bincount(rows, regret, minlength=len(pairs))
 
 
 def renew(auctions: Auctions, rows: np.ndarray, source: Auctions, picked: np.ndarray) -> None:
     """Puts the auctions `picked` of source (k,) in the place of those in `rows` (k,)."""
     for field in fields(Auctions):
-        getattr(auctions, field.name)[..., rows] = getattr(source, field.name)[..., picked]
+        old, new = getattr(auctions, field.name), getattr(source, field.name)
+        old = old.reshape(-1, old.shape[-1])  # a view
+        old[:, rows] = new.reshape(-1, new.shape[-1]).take(picked, axis=1)
 
 
 def played(
@@ -199,11 +199,12 @@ def played(
         sell_rank=ranks(costs),
         buy_clock=listed(bids, values),
         sell_clock=-listed(asks, costs),
-        k=a.accepted[1][:, None],
+        k=a.accepted[1][:, None].copy(),
         by_buyer=a.active[:, None],
         price=(weight * buy + (1 - weight) * -sell)[:, None],
     )
-    return clocks, Exchange(a.regret, a.rounds, a.calls, a.calls_left, a.announced)
+    sums = (a.regret.copy(), a.rounds, a.calls.copy(), a.calls_left.copy(), a.announced)
+    return clocks, Exchange(*sums)
 
 
 def run(

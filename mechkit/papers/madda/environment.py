@@ -59,6 +59,7 @@ class Madda:
     """
 
     spec: Spec
+    _seen: Array  # the last observations
 
     def __init__(
         self,
@@ -92,6 +93,7 @@ class Madda:
         )
         self.buyers, self.sellers, self.winners, self.reward = buyers, sellers, winners, reward
         self.parameters, self.pool, self._past = parameters, pool, past
+        self._smaller = min(buyers, sellers)
         self._earned, self._truncated = np.zeros(0), np.zeros(0, dtype=bool)
         changed = {
             field.name: str(getattr(parameters, field.name))
@@ -149,7 +151,9 @@ class Madda:
         renew(self._auctions, places, self._opened, picked)
         self._earned[places] = 0
         self._truncated[places] = False
-        return self._observation()
+        self._seen = self._seen.copy()
+        self._seen[places] = self._openings[picked]
+        return self._seen
 
     def step(self, actions: Array) -> Step:
         steps = checked_actions(actions, len(self._earned), self.spec)
@@ -163,11 +167,13 @@ class Madda:
             self._truncated |= late & ~auctions.ended
             auctions.ended = auctions.ended | self._truncated
         terminated = auctions.ended & ~self._truncated
-        return Step(self._observation(), reward, terminated, self._truncated.copy())
+        self._seen = observed(auctions, self._smaller)
+        return Step(self._seen, reward, terminated, self._truncated.copy())
 
     def _hold(self, instances: Instances) -> None:
         self._held = instances
         self._opened = opened(*systems.traders(instances))
+        self._openings = observed(self._opened, self._smaller)
         self._plans: dict[str, Plan] = {}
 
     def _begin(self, picked: Array) -> Array:
@@ -175,20 +181,11 @@ class Madda:
         self._auctions = taken(self._opened, picked)
         self._earned = np.zeros(len(picked))
         self._truncated = np.zeros(len(picked), dtype=bool)
-        return self._observation()
+        self._seen = self._openings[picked]
+        return self._seen
 
     def _returns(self, auctions: Auctions) -> Array:
         return systems.REWARDS[self.reward](auctions, self.parameters.fee)
-
-    def _observation(self) -> Array:
-        a = self._auctions
-        seen = np.empty((len(self._earned), 6), dtype=np.float32)
-        seen[:, 0] = a.active
-        seen[:, 1] = a.rounds / 100
-        seen[:, 2] = (a.clock[0] - LOWEST) / (HIGHEST - LOWEST)
-        seen[:, 3] = (-a.clock[1] - LOWEST) / (HIGHEST - LOWEST)
-        seen[:, 4:] = a.accepted.T / min(self.buyers, self.sellers)
-        return seen
 
     # What it comes to -----------------------------------------------------------------------------
 
@@ -323,13 +320,23 @@ def greedy(auctions: Auctions, levels: Sequence[float], fee: float) -> Array:
     return np.asarray(levels)[np.argmin((fee * crowd + regret) / steps, axis=0)]
 
 
+def observed(auctions: Auctions, smaller: int) -> Array:
+    """S as numbers of order 1, (B, 6), float32. smaller: the size of the smaller side."""
+    seen = np.empty((6, len(auctions.ended)), dtype=np.float32)
+    seen[0], seen[1] = auctions.active, auctions.rounds
+    seen[2:4], seen[4:] = auctions.clock, auctions.accepted
+    # The sellers' clock is −C_S here.
+    span, share = 1 / (HIGHEST - LOWEST), 1 / smaller
+    seen *= np.array([[1], [0.01], [span], [-span], [share], [share]], dtype=np.float32)
+    seen[2:4] -= np.float32(LOWEST * span)
+    return np.ascontiguousarray(seen.T)
+
+
 def opened(values: Array, costs: Array) -> Auctions:
     """Auctions at their opening, without places for more than ever take part."""
     auctions = begin(values, costs)
     most = max(1, int(auctions.crowd.max(initial=0)))
-    return replace(
-        auctions, worth=auctions.worth[:, :most].copy(), prices=auctions.prices[:, :most].copy()
-    )
+    return replace(auctions, agents=auctions.agents[:, :, :most].copy())
 
 
 def taken(auctions: Auctions, picked: Array) -> Auctions:
