@@ -13,33 +13,37 @@ where x̂_0 is a network's guess of x_0. The policy is π_θ(s) = softmax(x_0) (
 through all K steps. Critics, buffer and loop are those of `discrete_sac`; with a target actor and
 targets without entropy they are eqs. 19 and 20, with α = β̄ fixed its actor loss is eq. 21.
 
-Two actors differ in x̂_0 alone. As such code is written (`PRINTED`) the network predicts the noise,
-ε_θ ∈ [−1, 1] by a final tanh, and x̂_0 = (x_k − √(1 − ᾱ_k) ε_θ) / √ᾱ_k is not clipped. Or the network
-predicts x̂_0 = bound · tanh(…) itself (`BOUNDED`).
+Two actors differ in x̂_0. As such code is written (`PRINTED`) the network predicts the noise,
+ε_θ ∈ [−1, 1] by a final tanh, and x̂_0 = (x_k − √(1 − ᾱ_k) ε_θ) / √ᾱ_k is not clipped. Or the
+network predicts x̂_0 = bound · tanh(…) itself (`BOUNDED`).
 
 Theorem. Fix a state, n actions and which of them is best. An actor of the first kind, whatever its
 network, gives the best action in expectation at most
 
-    p*(n) = E[softmax(S g + 2 C e_1)_1],    g ~ N(0, I_n),
-    C = Σ_k b_k / √ᾱ_{k−1},    S² = 1 / ᾱ_K + Σ_{k≥2} σ_k² / ᾱ_{k−1},    b_k = η_k / √(α_k (1 − ᾱ_k)).
+    p*(n) = E[softmax(S g + 2 C e_1)_1],    g ~ N(0, I_n),    b_k = η_k / √(α_k (1 − ᾱ_k)),
+    C = Σ_k b_k / √ᾱ_{k−1},    S² = 1 / ᾱ_K + Σ_{k≥2} σ_k² / ᾱ_{k−1}.
 
 Proof. With the x̂_0 of such an actor, Λ_θ = x_k / √α_k − b_k ε_θ, so that x_0 is affine:
 
     x_0 = x_K / √ᾱ_K + Σ_{k≥2} σ_k z_k / √ᾱ_{k−1} − Σ_k (b_k / √ᾱ_{k−1}) ε_k.
 
-softmax_1 rises in the first logit and falls in all others, so that for every draw of the noise it is
-largest where each ε_k is −1 at the best action and +1 elsewhere, a constant that knows nothing of
-the noise; then x_0 = S g + C (2 e_1 − 1) in law, and adding a constant to all logits changes
-nothing. ∎  It is attained in the limit. For the schedule below and K = 5, C = 17.6 and S = 13.5: the
-noise of x_K, 12.5 times as large by the time it is a logit, is more than the network can undo, and
-p* is 0.828, 0.747 and 0.531 of 10, 20 and 100 actions (`ceiling`). Of the second kind x_0 = x̂_0, for
-Λ_θ is x̂_0 at k = 1 and σ_1 = 0: the bound is 1 / (1 + (n − 1) e^(−2 bound)), for any noise.
+softmax_1 rises in the first logit and falls in all others, so that for every draw of the noise it
+is largest where each ε_k is −1 at the best action and +1 elsewhere, a constant that knows nothing
+of the noise; then x_0 = S g + C (2 e_1 − 1) in law, and to add a constant to all logits changes
+nothing. ∎  It is approached as tanh saturates. For the schedule below and K = 5, C = 17.5 and
+S = 13.5: the noise of x_K, 12.5 times as large by the time it is a logit, is more than the network
+can undo, and p* is 0.828, 0.746 and 0.532 of 10, 20 and 100 actions (`ceiling`). Of the second kind
+x_0 = x̂_0, for Λ_θ is x̂_0 at k = 1 and σ_1 = 0: at most 1 / (1 + (n − 1) e^(−2 bound)), whatever
+the noise.
 
-What the paper leaves open, and what stands here: η_k is the schedule of the variance-preserving
-process (Song et al. 2021; β from 0.1 to 10 as such code has it), K = 5, the network a perceptron on
-(x_k, s) with a bias of its own for every k and SiLU between two layers of 128 (such code has Mish,
-which is of the same shape and four times as slow), learning rates, batch size and the rest the defaults of discrete SAC, and β̄ = 0.05 of `Spec.scale`. A deployed
-policy draws x_K and takes the largest x_0.
+What the paper leaves open, and what stands here. η_k: the schedule of the variance-preserving
+process (Song et al. 2021; β from 0.1 to 10, as such code has it), and K = 5. The network: a
+perceptron on (x_k, s) with a bias of its own for every k, and SiLU between its layers (such code
+has Mish, which is of the same shape and four times as slow). Widths, learning rates, batch size:
+those of discrete SAC. β̄: 0.05 of `Spec.scale` and fixed in `PRINTED`; `BOUNDED` lets it follow an
+entropy target as discrete SAC does, because a fixed one that is small commits to an arm too early,
+and one that is large leaves logits in the order of worths that are close. A deployed policy draws
+x_K and z_k and takes the largest x_0.
 """
 
 from __future__ import annotations
@@ -69,7 +73,6 @@ class Config(discrete_sac.Config):
     predict_noise: whether the network predicts the noise (tanh, nothing clipped) and not x_0.
     """
 
-    automatic: bool = False
     soft_targets: bool = False
     slow_actor: bool = True
     denoising: int = 5
@@ -84,9 +87,12 @@ class Config(discrete_sac.Config):
 
 @dataclass(frozen=True, kw_only=True)
 class PrintedConfig(Config):
-    """As such code is written: the noise is predicted, and bounded by tanh."""
+    """As such code is written: the noise is predicted, and bounded by tanh; eq. 21's temperature
+    is fixed."""
 
     predict_noise: bool = True
+    automatic: bool = False
+    temperature: float = 0.05
 
 
 # The process -------------------------------------------------------------------------------------
@@ -154,7 +160,7 @@ def ceiling(actions: int, process: Process) -> float:
 
 
 class DiffusionActor(nn.Module):
-    """Logits x_0 by K steps of denoising, (batch, size) -> (batch, actions), new noise each call."""
+    """Logits x_0 by K steps of denoising, (batch, size) -> (batch, actions), of new noise."""
 
     def __init__(self, spec: Spec, config: Config, draw: torch.Generator) -> None:
         super().__init__()

@@ -5,8 +5,8 @@ With finitely many actions every expectation over the policy π(·|s) is a sum (
 once. Two critics, and of both the smaller one (Fujimoto et al. 2018), their targets' weights φ'
 following slowly. With H(π) = − Σ_a π(a) log π(a), temperature α, discount γ:
 
-    critics      minimise  Σ_i (Q_i(s, a) − y)²,     a the action that was taken,
-                 y = r + γ · [s' is not terminal] · Σ_a' π(a'|s') (min_i Q'_i(s', a') − α log π(a'|s')),
+    critics      minimise  Σ_i (Q_i(s, a) − y)²,    a the action that was taken,
+                 y = r + γ · [s' not terminal] · (Σ_a' π(a'|s') min_i Q'_i(s', a') + α H(π(·|s'))),
     actor        minimise  − Σ_a π(a|s) min_i Q_i(s, a) − α H(π(·|s)),
     temperature  α ← where H is above its target, smaller; below, larger (if automatic).
 
@@ -161,7 +161,7 @@ class MLPActor(nn.Module):
 
 
 ActorOf = Callable[[Spec, Any, torch.Generator], nn.Module]
-"""actor(spec, config, generator of weights) -> module(observations, generator of noise) -> logits."""
+"""actor(spec, config, generator of weights) is a module: (observations, generator) -> logits."""
 
 
 class Mode:

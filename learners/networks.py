@@ -11,6 +11,7 @@ the moments of Adam (Kingma & Ba 2015), the state of a generator.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -48,7 +49,7 @@ class MLP(nn.Module):
         self.between = between
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(sizes):
             bound = inputs**-0.5
             self.weights.append(uniform((copies, inputs, outputs), bound, draw))
             self.biases.append(uniform((copies, 1, outputs), bound, draw))

@@ -21,6 +21,12 @@ from learners.networks import (
 )
 from learners.replay import Replay
 
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads(1)
+
+
 FIELDS = {"state": ((2,), "float32"), "action": ((), "int64")}
 
 
@@ -81,7 +87,7 @@ def test_state_of_another_network_is_refused():
     net, wider = MLP([3, 8, 2], draw=generator(0)), MLP([3, 9, 2], draw=generator(0))
     with pytest.raises(ValueError, match=r"net/weights.0 of shape \(1, 3, 9\): expected \(1, 3, 8"):
         load_module(net, module_arrays(wider), "net")
-    with pytest.raises(ValueError, match="'biases.0' is on one side only"):
+    with pytest.raises(ValueError, match=r"'biases\.0' is on one side only"):
         load_module(net, under("b", prefixed("a", module_arrays(net))), "net")
     with pytest.raises(ValueError, match="on one side only"):
         load_adam(adam(net.parameters(), 0.1), {"0/step": np.array(1.0)}, "adam")

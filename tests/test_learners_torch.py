@@ -17,6 +17,7 @@ from learners.learner import Diverged, learner
 
 OURS = ("discrete-sac", "diffusion", "diffusion-printed")
 SMALL = {"rows": 64, "batch": 64, "width": 32, "warmup": 128, "ratio": 1 / 32}
+BRIEF = SMALL | {"width": 16, "depth": 1, "ratio": 1 / 8, "actor_rate": 5e-3, "critic_rate": 5e-3}
 TEN = np.linspace(0, 1, 10)[None]
 
 
@@ -42,10 +43,10 @@ def mean_return(run, environment, instances):
 def test_ten_arms(name):
     """98 % of the optimum, whichever arm is best, under noise."""
     shares = []
-    for seed in range(3):
+    for seed in range(2):
         arms = Arms(np.roll(TEN, 3 * seed, axis=1), noise=0.1)
         run = trainer(name, arms, seed=seed, **SMALL)
-        run.advance(8_000)
+        run.advance(6_000)
         arms.noise = 0.0
         shares.append(share(run, arms))
     assert np.mean(shares) >= 0.98
@@ -58,7 +59,7 @@ def test_contexts_beat_the_best_constant_arm(name):
     table[np.arange(4), [2, 0, 3, 1]] = 1.0
     arms = Arms(table)
     run = trainer(name, arms, **SMALL)
-    run.advance(8_000)
+    run.advance(6_000)
     assert table.mean(axis=0).max() == pytest.approx(0.4)
     assert share(run, arms) == 1.0
 
@@ -67,10 +68,9 @@ def test_later_rewards_are_discounted_to_a_terminal_state():
     """Forward is worth discount^(steps to go), and 1 at the last cell, where the episode ends."""
     corridor = Corridor(length=3, horizon=6, discount=0.5)
     run = trainer(
-        "discrete-sac", corridor, automatic=False, temperature=0.01, average=0.05, ratio=0.1,
-        **{name: SMALL[name] for name in ("rows", "batch", "width", "warmup")},
+        "discrete-sac", corridor, automatic=False, temperature=0.01, average=0.05, **BRIEF
     )  # fmt: skip
-    run.advance(12_000)
+    run.advance(5_000)
     worth = run.critics(torch.eye(4)).detach().numpy().mean(axis=0)
     np.testing.assert_allclose(worth[:3, 1], [0.25, 0.5, 1.0], atol=0.05)
     np.testing.assert_allclose(worth[:3, 0], [0.125, 0.25, 0.5], atol=0.05)
@@ -81,10 +81,9 @@ def test_a_truncated_episode_goes_on_for_the_critic():
     """Idling pays 1 for ever, worth 1 / (1 − 1/2) = 2; with horizon 2 as an end it were 4/3."""
     corridor = Corridor(length=30, horizon=2, discount=0.5, idle=1.0)
     run = trainer(
-        "discrete-sac", corridor, automatic=False, temperature=0.01, average=0.05, ratio=0.1,
-        **{name: SMALL[name] for name in ("rows", "batch", "width", "warmup")},
+        "discrete-sac", corridor, automatic=False, temperature=0.01, average=0.05, **BRIEF
     )  # fmt: skip
-    run.advance(8_000)
+    run.advance(4_000)
     worth = run.critics(torch.eye(31)).detach().numpy().mean(axis=0)
     assert worth[0, 0] == pytest.approx(2.0, abs=0.1)
 
@@ -93,16 +92,15 @@ def test_entropy_follows_its_target_and_0_98_blows_the_temperature_up():
     """On arms of clearly different worth the policy has the entropy that is asked for; what it
     costs in temperature rises without bound as the share comes near 1."""
     spread, temperature = {}, {}
-    for target in (0.3, 0.6, 0.98):
+    for target in (0.4, 0.98):
         run = trainer(
-            "discrete-sac", Arms(TEN), entropy=target, ratio=1 / 4, temperature=0.5,
-            rows=64, batch=64, width=16, depth=1, warmup=128, actor_rate=3e-3, critic_rate=3e-3,
+            "discrete-sac", Arms(TEN), entropy=target, temperature=0.5, **BRIEF
         )  # fmt: skip
-        run.advance(3_000)
-        spread[target] = run.advance(1_000)["entropy"] / math.log(10)
+        run.advance(4_000)
+        spread[target] = run.advance(500)["entropy"] / math.log(10)
         temperature[target] = run.temperature
     assert spread == pytest.approx({target: target for target in spread}, abs=0.05)
-    assert temperature[0.3] < temperature[0.6] < temperature[0.98] / 3
+    assert temperature[0.4] < temperature[0.98] / 10
 
 
 # The losses, by brute force ----------------------------------------------------------------------
@@ -326,8 +324,7 @@ def test_an_environment_that_does_not_fit_is_refused():
 def test_a_diverging_run_stops_with_the_step(name):
     run = trainer(name, Arms(TEN), **SMALL | {"ratio": 1.0}, actor_rate=1e30, critic_rate=1e30)
     with pytest.raises(Diverged, match=r"no longer finite at step \d+"):
-        for _ in range(5):
-            run.advance(200)
+        run.advance(2_000)
     assert run.steps > 0
 
 
