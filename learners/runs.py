@@ -106,7 +106,7 @@ def train(
         if found is not None:
             _loaded(trainer, found)
         start = {"from": trainer.steps, "command": sys.argv, "versions": versions()}
-        store.write_json(folder / RUN, about | {"history": [*about.get("history", ()), start]})
+        about["history"] = [*about.get("history", ()), start]
         (folder / DIVERGED).unlink(missing_ok=True)
         log = _Log(folder, found, watched, tensorboard)
         with contextlib.closing(log):
@@ -165,6 +165,8 @@ def _go_on(
     """Checkpoint after checkpoint, to the last step."""
     apart, steps = about["checkpoint"], about["steps"]
     try:
+        if trainer.steps > 0:
+            store.write_json(log.folder / RUN, about)
         while trainer.steps < steps:
             started, until = time.perf_counter(), min((trainer.steps // apart + 1) * apart, steps)
             numbers: Mapping[str, float] = {}
@@ -175,9 +177,11 @@ def _go_on(
                         f"steps = {steps}: below one batch of {name}, {trainer.steps} steps; give "
                         "at least that, or a smaller batch"
                     )
+                store.write_json(log.folder / RUN, about)
             if trainer.steps < until:
                 numbers = _advanced(trainer, name, until - trainer.steps)
-            log.add(trainer, numbers, test(), time.perf_counter() - started)
+            taken = time.perf_counter() - started
+            log.add(trainer, numbers, test(), taken)
             arrays, state = trainer.save()
             log.write()
             store.save_checkpoint(log.folder, trainer.steps, arrays, state, log.last)
@@ -187,6 +191,7 @@ def _go_on(
         if good is not None:
             where = f"the last good checkpoint is {good.file.with_suffix('')}, step {good.steps}"
         told = f"{name} diverged at step {trainer.steps}: {error}; {where}"
+        store.write_json(log.folder / RUN, about)
         store.write_json(log.folder / DIVERGED, {"step": trainer.steps, "told": told})
         raise Diverged(told) from None
 

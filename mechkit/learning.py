@@ -98,7 +98,7 @@ REQUIRE = click.option(
 )  # fmt: skip
 @click.option(
     "--config", multiple=True, metavar="NAME=VALUE", callback=pairs,
-    help="Of every learner: width=64; repeatable.",
+    help="Of every learner: width=64, or of one: discrete-sac.width=64; repeatable.",
 )  # fmt: skip
 @click.option(
     "--checkpoint", type=click.IntRange(min=1), metavar="STEPS",
@@ -147,6 +147,9 @@ def learn(
     with told():
         make = made(environment, options)
         chosen = comparing.chosen_learners(names)
+        strange = {key.rpartition(".")[0] for key in config} - {n.replace("-", "_") for n in names}
+        if strange - {""}:
+            raise InputError(f"--config of {', '.join(strange - {''})}: not a --learner given here")
         fitted = {one.name: fit(one, config) for one in chosen}
         for one in chosen:
             runs.config_of(one, fitted[one.name])
@@ -292,12 +295,15 @@ def made(name: str, options: Mapping[str, Any]) -> Any:
 
 
 def fit(one: Any, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with whole numbers as floats where the learner's field is one."""
-    kinds = {f.name: f.type for f in fields(one.config)}
-    return {
-        name: float(value) if kinds.get(name) in (float, "float") and type(value) is int else value
-        for name, value in config.items()
-    }
+    """What of the config is for this learner: NAME, or LEARNER.NAME for it alone; whole numbers as
+    floats where its field is one."""
+    kinds, own = {f.name: f.type for f in fields(one.config)}, {}
+    for key, value in config.items():
+        whose, _, name = key.rpartition(".")
+        if whose in ("", one.name.replace("-", "_")):
+            floating = kinds.get(name) in (float, "float") and type(value) is int
+            own[name] = float(value) if floating else value
+    return own
 
 
 def show(found: Comparison, audits: Sequence[Any], json_: bool) -> None:

@@ -105,6 +105,17 @@ def test_options_and_config(tiny):
     assert "another directory" in told
 
 
+def test_config_of_one_learner_alone(tiny):
+    learn("--learner", "tabular", "--learner", "blind", "--config", "blind.batch=4")
+    sizes = {
+        name: saved.read(tiny / "runs" / name / "seed-0").about["config"]["batch"]
+        for name in ("tabular", "blind")
+    }
+    assert sizes == {"tabular": 8, "blind": 4}
+    told = refused(*BASE, "--save", "d", "--learner", "blind", "--config", "tabular.batch=4")
+    assert "--config of tabular: not a --learner given here" in told
+
+
 def test_seeds_go_on_from_the_first(tiny):
     learn("--learner", "tabular", "--seed", "5")
     assert sorted(f.name for f in (tiny / "runs" / "tabular").iterdir()) == ["seed-5", "seed-6"]

@@ -263,6 +263,8 @@ def test_a_diverging_learner_names_the_step_and_the_last_good_checkpoint(tmp_pat
 def test_a_budget_below_one_batch(tmp_path):
     with pytest.raises(ValueError, match="steps = 7: below one batch of tabular, 8 steps"):
         train(tmp_path, steps=7)
+    with pytest.raises(ValueError, match="holds no run"):
+        saved.read(tmp_path)
     assert train(tmp_path / "one", steps=8, checkpoint=None).trained["steps"] == 8
     for steps in (0, -3):
         with pytest.raises(ValueError, match="expected at least one environment step"):
