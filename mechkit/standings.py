@@ -83,7 +83,7 @@ def cells(table: Table, row: Row) -> tuple[str, ...]:
         row.name if trained or row.kind == ORACLE else f"{row.name} ({row.kind})",
         _number(table, row),
         _span(row.score, table.share) if row.score.low < row.score.high else "",
-        f"{row.gap.value:.4g}",
+        f"{_rounded(row.gap.value, table.optimum):.4g}",
         "" if row.improvement is None else _interval(row.improvement),
         f"{row.steps:,.0f}" if trained else "",
         f"{row.updates:,.0f}" if trained else "",
@@ -103,7 +103,13 @@ def _span(found: Interval, share: bool) -> str:
 
 def _score(table: Table, row: Row) -> str:
     many = f"{len(row.seeds)} seeds" if len(row.seeds) > 1 else "1 seed"
-    return f"{_number(table, row)} [{_span(row.score, table.share)}] over {many}"
+    span = f" [{_span(row.score, table.share)}]" if row.score.low < row.score.high else ""
+    return f"{_number(table, row)}{span} over {many}"
+
+
+def _rounded(gap: float, scale: float) -> float:
+    """0 for what rounding leaves of it."""
+    return 0.0 if abs(gap) < 1e-12 * max(1.0, abs(scale)) else gap
 
 
 def _interval(found: Interval) -> str:

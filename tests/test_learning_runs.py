@@ -122,7 +122,7 @@ def test_killed_and_taken_up_again_is_as_if_it_had_not_been(tmp_path, die):
     reached = 0 if found is None else found.steps
     assert reached == (die - 1) // APART * APART
     run = train(tmp_path / "run", config=Config(die=die))
-    assert [start["from"] for start in run.about["history"]] == [0, reached]
+    assert run.about["history"][-1]["from"] == reached
     same(tmp_path / "whole", tmp_path / "run")
 
 
