@@ -123,3 +123,14 @@ def checked_actions(actions: Any, batch: int, spec: Spec) -> Array:
             f"action {wrong}: expected a number from {spec.low:g} to {spec.high:g}; clip it first"
         )
     return given
+
+
+def checked_rows(rows: Any, batch: int) -> Array:
+    """Booleans (batch,): which episodes begin anew; ValueError for anything else."""
+    given = np.asarray(rows)
+    if given.shape != (batch,) or given.dtype != bool:
+        raise ValueError(
+            f"rows of shape {given.shape} and type {given.dtype}: expected booleans ({batch},), "
+            "one per episode that was started"
+        )
+    return given

@@ -17,6 +17,7 @@ from mechkit.papers.dmsb import market as tasks
 from mechkit.papers.dmsb.environment import Dmsb
 from mechkit.papers.dmsb.systems import SYSTEMS as FACTORS
 from mechkit.papers.madda.environment import Madda
+from mechkit.papers.madda.market import PAPER
 
 FEE = 0.01
 
@@ -159,6 +160,11 @@ def test_bad_actions_are_explained(name):
     for shape in (good[:2], [good], 1.0):
         with pytest.raises(ValueError, match=r"expected \(3,\)"):
             env.step(np.array(shape))
+    for rows in (np.array([0, 1, 2]), np.ones(4, dtype=bool), True):
+        with pytest.raises(ValueError, match=r"expected booleans \(3,\)"):
+            env.restart(rows, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"expected \(0,\)"):
+        small(name).step(np.array(good))
     # Nothing has moved.
     assert not np.any(env.measures()["trades"])
 
@@ -351,7 +357,7 @@ def test_dmsb_pools_repeat_their_rounds():
 # madda, against the slow simulation ---------------------------------------------------------------
 
 
-def slow_episode(found, b, chosen):
+def slow_episode(found, b, chosen, **clock):
     """What the paper's auction among those in Γ does under the steps chosen, one by one."""
     pairs = {m: int(n) for m, n in enumerate(found.partner[b]) if n >= 0}
     buyers = {m: found.values[b, m] for m in pairs}
@@ -362,7 +368,7 @@ def slow_episode(found, b, chosen):
         used.append(chosen[moves])
         return chosen[moves]
 
-    return pairs, slow_auction(buyers, sellers, steps), len(used)
+    return pairs, slow_auction(buyers, sellers, steps, **clock), len(used)
 
 
 def tied(found):
@@ -470,6 +476,31 @@ def test_madda_rewards_in_other_readings(reading, key):
         assert total[b] == pytest.approx(-slow["regret"] - FEE * sum(slow[key]), abs=1e-9)
     assert env.measures()[reading] == pytest.approx(total)
     assert total.min() < -3.5
+
+
+def test_madda_s_measures_are_at_the_fee_of_its_parameters():
+    p = replace(PAPER, fee=0.5, weight=0.25)
+    env = Madda(buyers=8, sellers=8, pool=4, past=4, parameters=p)
+    assert env.spec.sizes["fee"] == "0.5"
+    found = dense(drawn(11, 20, buyers=8, sellers=8))
+    for name in ("step 10", "oracle"):
+        played = evaluate(Ruled(env, env.rules[name]), env, found, np.random.default_rng(0))
+        assert played.measures["reward (eq. 17)"] == pytest.approx(played.returns)
+        assert (played.returns <= env.optimum(found) + 1e-9).all()
+    assert played.returns == pytest.approx(env.optimum(found))
+    env.start(found)
+    for _ in range(10):
+        env.step(np.full(20, 10.0))
+    measures = env.measures()
+    for b in range(20):
+        _, slow, _ = slow_episode(found, b, [10.0] * 100, alpha=0.25)
+        assert measures["information exchange cost"][b] == 0.5 * sum(slow["idle"])
+        both = [m for m, _ in slow["buyers"] if m in dict(slow["sellers"])]
+        wins = both[:-1] if slow["psi"] else both
+        gains = sum(found.values[b, m] - slow["price"] for m in wins)
+        assert measures["buyers' utility"][b] == pytest.approx(gains, abs=1e-9)
+    with pytest.raises(InputError, match="clocks from 0 to 100: expected 1 to 100"):
+        Madda(parameters=replace(PAPER, low=0))
 
 
 def test_madda_observes_what_the_auctioneer_sees():

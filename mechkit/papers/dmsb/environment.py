@@ -19,7 +19,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from learners.environment import Array, Rule, Spec, Step, checked_actions
+from learners.environment import Array, Rule, Spec, Step, checked_actions, checked_rows
 from mechkit.errors import require
 from mechkit.papers.dmsb import market, rules, systems
 from mechkit.papers.dmsb.market import PRINTED, Instances, Parameters
@@ -121,6 +121,7 @@ class Dmsb:
 
     def restart(self, rows: Array, rng: np.random.Generator) -> Array:
         """On rounds of their own, or on others of the pool. What is known of the past stays."""
+        rows = checked_rows(rows, len(self._done))
         fresh = self._more(rng, int(np.count_nonzero(rows)))
         if rows.all():
             return self._begin(*fresh)
@@ -172,13 +173,12 @@ class Dmsb:
 
     @property
     def instances(self) -> Instances:
-        """The rounds under way, with the past that was drawn at first."""
-        return replace(
-            self._held, values=self._values, latency=self._latency, actions=self._exponent
-        )
+        """The rounds under way, with the past that was drawn at first; no draws for a policy."""
+        none = np.zeros(len(self._values))
+        return replace(self._held, values=self._values, latency=self._latency, actions=none)
 
     def measures(self) -> Mapping[str, Array]:
-        """By the auction itself; of rows that have not been played, nothing: zeros."""
+        """By the auction itself, "welfare" being (12a) at ζ; zeros for rows not played yet."""
         won, paid = rules.modified_second_bid(
             self._values, rho=10 ** self._exponent[:, None], everybody=self.everybody
         )

@@ -21,7 +21,7 @@ from functools import partial
 
 import numpy as np
 
-from learners.environment import Rule, Spec, Step, checked_actions
+from learners.environment import Rule, Spec, Step, checked_actions, checked_rows
 from mechkit.errors import require
 from mechkit.lazy import lazy
 from mechkit.papers.madda import market, matching, systems
@@ -145,7 +145,7 @@ class Madda:
         return self._begin(rng.integers(self.pool, size=batch))
 
     def restart(self, rows: Array, rng: np.random.Generator) -> Array:
-        places = np.flatnonzero(rows)
+        places = np.flatnonzero(checked_rows(rows, len(self._earned)))
         picked = rng.integers(len(self._held.values), size=len(places))
         self._picked[places] = picked
         renew(self._auctions, places, self._opened, picked)
@@ -204,13 +204,13 @@ class Madda:
 
     def result(self, winners: str) -> Result:
         """The same by one reading of who trades."""
-        instances, weight = selected(self._held, self._picked), self.parameters.weight
+        instances, p = selected(self._held, self._picked), self.parameters
         if winners in PAIRED:
-            sides = systems.traders(instances)
-            done = played(self._auctions, *sides, weight=weight)
-            return systems.paired(instances, done, PAIRED[winners])
+            done = played(self._auctions, *systems.traders(instances), weight=p.weight)
+            return systems.paired(instances, done, PAIRED[winners], fee=p.fee)
         sides = systems.matched_sides(instances)
-        return systems.served(instances, *sides, played(self._auctions, *sides, weight=weight))
+        done = played(self._auctions, *sides, weight=p.weight)
+        return systems.served(instances, *sides, done, fee=p.fee)
 
     # Optima ---------------------------------------------------------------------------------------
 

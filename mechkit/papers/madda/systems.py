@@ -89,7 +89,13 @@ def in_matching(auction: Auction, winners: Winners = as_printed) -> Callable[[In
     return system
 
 
-def paired(instances: Instances, played: Played, winners: Winners = as_printed) -> Result:
+def paired(
+    instances: Instances,
+    played: Played,
+    winners: Winners = as_printed,
+    *,
+    fee: float = PAPER.fee,
+) -> Result:
     """What the auction among those in Γ came to."""
     values, costs = traders(instances)
     clocks, exchange = played
@@ -106,7 +112,7 @@ def paired(instances: Instances, played: Played, winners: Winners = as_printed) 
             "optimum within Γ": optimum_in_matching(instances),
             "matched pairs": (instances.partner >= 0).sum(axis=-1),
             "trade success rate": count / np.maximum(clocks.k[:, 0], 1),
-            **clocked(exchange),
+            **clocked(exchange, fee),
         },
     )
 
@@ -136,7 +142,14 @@ def matched_sides(instances: Instances) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def served(instances: Instances, values: np.ndarray, costs: np.ndarray, played: Played) -> Result:
+def served(
+    instances: Instances,
+    values: np.ndarray,
+    costs: np.ndarray,
+    played: Played,
+    *,
+    fee: float = PAPER.fee,
+) -> Result:
     """What an auction by rank came to; values (B, M), costs (B, N): of those who took part."""
     clocks, exchange = played
     buys, _ = by_rank(clocks)
@@ -158,7 +171,7 @@ def served(instances: Instances, values: np.ndarray, costs: np.ndarray, played: 
             "buyers' utility": np.where(trades, values - clocks.price, 0).sum(axis=-1),
             "sellers' utility": np.where(trades, clocks.price - cost, 0).sum(axis=-1),
             "trade success rate": count / np.maximum(buys.sum(axis=-1), 1),
-            **clocked(exchange),
+            **clocked(exchange, fee),
         },
     )
 
