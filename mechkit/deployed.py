@@ -161,16 +161,20 @@ def second_bid(policy: Policy, environment: Any, name: str) -> Auction:
 def clock(policy: Policy, environment: Any, name: str) -> Auction:
     """madda: buyer i and seller i are partners in Γ; values and costs anywhere on the clocks."""
     from mechkit.papers.madda.clocks import played
-    from mechkit.papers.madda.environment import PAIRED, opened
+    from mechkit.papers.madda.environment import PAIRED
+    from mechkit.papers.madda.market import draw as drawn
     from mechkit.papers.madda.mechanism import HIGHEST, LOWEST, by_rank
 
     pairs = min(environment.buyers, environment.sellers)
     winners = {**PAIRED, "by rank": by_rank}[environment.winners]
+    # Whatever decides about Γ: it is given here, and clocks see values and costs alone.
+    others = drawn(np.random.default_rng(0), ROWS, buyers=pairs, sellers=pairs)
 
     @by_blocks
     def sides(values: Array, costs: Array) -> tuple[Array, ...]:
-        environment._opened = opened(values, costs)
-        seen = environment._begin(np.arange(len(values)))
+        instances = replace(others, values=values, costs=costs)
+        instances.__dict__["partner"] = np.tile(np.arange(pairs), (ROWS, 1))
+        seen = environment.start(instances)
         policy.begin(len(seen), np.random.default_rng(0))
         running = ~environment._auctions.ended
         while running.any():
