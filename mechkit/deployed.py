@@ -6,8 +6,8 @@
 The rules are the paper's; only the number that they leave to an auctioneer comes from the policy.
 
 A policy is a network or a table and runs on floats: evidence is float64, never exact. It is asked
-about blocks of rows of one size, since what a network answers may depend, in its last bits, on how
-many rows it is asked about. A policy that draws lots is asked with lots drawn once, for everybody.
+about blocks of two sizes, since what a network answers may depend, in its last bits, on how many
+rows it is asked about. A policy that draws lots is asked with lots drawn once, for everybody.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from mechkit.settings import Public
 from mechkit.spaces import box
 from proofs import Unsupported
 
-ROWS = 256
-"""Reports that a policy is asked about at once."""
+BLOCKS = (16, 256)
+"""How many reports a policy is asked about at once: few where few are asked about, else many."""
 DRAWS = 4096
 """Instances whose least and largest bids bound the type space."""
 
@@ -103,7 +103,7 @@ class _Denoised:
 
 
 def by_blocks(rule: Callable[..., tuple[Array, ...]]) -> Callable[..., tuple[Array, ...]]:
-    """The rule on arrays (batch, …), asked about `ROWS` rows at a time, one thread at a time."""
+    """The rule on arrays (batch, …), asked about blocks of rows, one thread at a time."""
     lock = threading.Lock()
 
     def outcome(*arrays: Array) -> tuple[Array, ...]:
@@ -111,8 +111,10 @@ def by_blocks(rule: Callable[..., tuple[Array, ...]]) -> Callable[..., tuple[Arr
             raise Unsupported("a learned policy runs on floats")
         floats = [np.asarray(array, dtype=float) for array in arrays]
         batch, parts = len(floats[0]), []
-        for start in range(0, max(batch, 1), ROWS):
-            rows = np.minimum(np.arange(start, start + ROWS), batch - 1)
+        few, many = BLOCKS
+        size = few if batch <= few else many
+        for start in range(0, batch, size):
+            rows = np.minimum(np.arange(start, start + size), batch - 1)
             with lock:
                 parts.append([part[: batch - start] for part in rule(*(f[rows] for f in floats))])
         return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
@@ -168,12 +170,14 @@ def clock(policy: Policy, environment: Any, name: str) -> Auction:
     pairs = min(environment.buyers, environment.sellers)
     winners = {**PAIRED, "by rank": by_rank}[environment.winners]
     # Whatever decides about Γ: it is given here, and clocks see values and costs alone.
-    others = drawn(np.random.default_rng(0), ROWS, buyers=pairs, sellers=pairs)
+    others = {
+        size: drawn(np.random.default_rng(0), size, buyers=pairs, sellers=pairs) for size in BLOCKS
+    }
 
     @by_blocks
     def sides(values: Array, costs: Array) -> tuple[Array, ...]:
-        instances = replace(others, values=values, costs=costs)
-        instances.__dict__["partner"] = np.tile(np.arange(pairs), (ROWS, 1))
+        instances = replace(others[len(values)], values=values, costs=costs)
+        instances.__dict__["partner"] = np.tile(np.arange(pairs), (len(values), 1))
         seen = environment.start(instances)
         policy.begin(len(seen), np.random.default_rng(0))
         running = ~environment._auctions.ended

@@ -31,7 +31,7 @@ from mechkit.sides import side
 from mechkit.story import tell
 from mechkit.verify import verify
 
-ROUNDS, ACTING, GRID = 32, 8, 61
+ROUNDS, ACTING, GRID = 24, 4, 41
 """Rounds on which regret is measured, agents tried in each at most, reports on the even grid."""
 
 
@@ -136,13 +136,14 @@ def load(folder: Path | str) -> Mechanism:
     return _of(saved.read(Path(folder))).mechanism
 
 
-def audit(run: Run, *, seed: int = 0, evaluations: int = 20_000) -> Audited:
-    """Puts a run's policy to the properties that its mechanism is to have, by search."""
+def audit(run: Run, *, seed: int = 0, evaluations: int = 20_000, seconds: float = 20.0) -> Audited:
+    """Puts a run's policy to the properties that its mechanism is to have, by search: each by so
+    many evaluations, and for so many seconds at most."""
     about = run.about
     whole = _of(run)
     agents = whole.mechanism.setting.agents
     found = tuple(
-        _asked(whole, asked, seed, evaluations)
+        _asked(whole, asked, seed, evaluations, seconds)
         for asked in PROPERTIES[about["environment"]["name"]]
     )
     return Audited(
@@ -173,9 +174,11 @@ def _of(run: Run) -> Auction:
     return auction(policy, make(), name=name)
 
 
-def _asked(whole: Auction, asked: Asked, seed: int, evaluations: int) -> Found:
+def _asked(whole: Auction, asked: Asked, seed: int, evaluations: int, seconds: float) -> Found:
     one = whole.mechanism if asked.role is None else side(whole.mechanism, asked.role)
-    report = verify(one, asked.property, seed=seed, evaluations=evaluations, workers=1)
+    report = verify(
+        one, asked.property, seed=seed, evaluations=evaluations, seconds=seconds, workers=1
+    )
     verdict = report[asked.property]
     counterexample = verdict.counterexample
     regretted, shown = None, None

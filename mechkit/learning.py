@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mechkit.errors import InputError
-from mechkit.options import JSON, WORKERS
+from mechkit.options import JSON, WORKERS, finite
 from mechkit.terminal import aside, progress, put, put_json, save, waiting, write
 
 if TYPE_CHECKING:
@@ -206,7 +206,11 @@ def learn(
 )  # fmt: skip
 @click.option(
     "--evaluations", type=click.IntRange(min=1), metavar="N", default=20_000, show_default=True,
-    help="Runs of a policy's mechanism that its audit spends.",
+    help="Runs of a policy's mechanism that the audit spends on each property.",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=float, metavar="S", callback=finite, default=20.0, show_default=True,
+    help="The most that it spends on each.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True)
 @click.option(
@@ -219,6 +223,7 @@ def compare(
     folders: tuple[Path, ...],
     audit: bool,
     evaluations: int,
+    seconds: float,
     seed: int,
     plot: Path | None,
     html: Path | None,
@@ -257,7 +262,9 @@ def compare(
             chosen = best_runs(known)
             for done, run in enumerate(chosen):
                 bar(done / len(chosen), run.about["name"])
-                audits.append(learned.audit(run, seed=seed, evaluations=evaluations))
+                audits.append(
+                    learned.audit(run, seed=seed, evaluations=evaluations, seconds=seconds)
+                )
     show(found, audits, json_)
     if plot is not None:
         save(plot, lambda: standings.plot(found, plot), quiet=json_)
