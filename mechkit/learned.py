@@ -33,6 +33,8 @@ from mechkit.verify import verify
 
 ROUNDS, ACTING, GRID = 24, 4, 41
 """Rounds on which regret is measured, agents tried in each at most, reports on the even grid."""
+LIES = 6000
+"""Reports tried in all, about: with many agents there are more reports to try, and fewer rounds."""
 
 
 @dataclass(frozen=True)
@@ -201,17 +203,19 @@ def _asked(whole: Auction, asked: Asked, seed: int, evaluations: int, seconds: f
 
 
 def regret(whole: Auction, role: str | None = None, *, seed: int = 0) -> Regret:
-    """How much agents of that role gain by lying, on `ROUNDS` rounds of the market.
+    """How much agents of that role gain by lying, on up to `ROUNDS` rounds of the market.
 
     Reports tried: an even grid, and both sides of everybody's report, where outcomes jump.
     """
     mechanism, setting = whole.mechanism, whole.mechanism.setting
     rng = np.random.default_rng(seed)
-    types, public = whole.draw(rng, ROUNDS)
     acting = [i for i, own in enumerate(setting.roles) if role in (None, own)]
+    each = min(len(acting), ACTING) * (GRID + 3 * setting.agents)
+    rounds = max(4, min(ROUNDS, LIES // each))
+    types, public = whole.draw(rng, rounds)
     low, high = setting.types.low_float, setting.types.high_float
-    gains, best = np.zeros((ROUNDS, min(len(acting), ACTING))), (0.0, 0, 0, 0.0)
-    for k in range(ROUNDS):
+    gains, best = np.zeros((rounds, min(len(acting), ACTING))), (0.0, 0, 0, 0.0)
+    for k in range(rounds):
         chosen = rng.permutation(acting)[:ACTING]
         nudged = [types[k] * (1 + nudge) for nudge in (-1e-6, 0, 1e-6)]
         tried = np.concatenate([np.linspace(low.min(), high.max(), GRID), *nudged])
@@ -238,7 +242,7 @@ def regret(whole: Auction, role: str | None = None, *, seed: int = 0) -> Regret:
         mean=float(gains.mean()),
         largest=float(gains.max()),
         share=float((gains > 1e-9 * setting.types.scale).mean()),
-        rounds=ROUNDS,
+        rounds=rounds,
         agents=gains.shape[1],
         curve=None if best[0] == 0 else through(mechanism, truthful, shown, truthful, agent, lie),
     )

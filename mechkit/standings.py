@@ -264,7 +264,8 @@ def page(found: Comparison, audits: Sequence[Audited] = ()) -> str:
     )
 
 
-CSS = """tr.best td { font-weight: 600; color: var(--proved); }
+CSS = """th, td { padding: .35rem .4rem; } table { font-size: .9rem; }
+tr.best td { font-weight: 600; color: var(--proved); }
 tr.oracle td { color: var(--soft); }
 svg .band { opacity: .15; } svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 svg .rule { stroke: var(--soft); stroke-dasharray: 5 4; }
@@ -360,10 +361,11 @@ def _drawn(table: Table) -> Iterable[str]:
     def y(gap: float) -> float:
         return BASE - gap / top * (BASE - 14)
 
-    yield "<figure><figcaption>The gap to the optimum on watched instances, against steps"
-    if rule is not None:
-        yield f"; dashed: the rule {escape(repr(rule.name))}"
-    yield ".<br>"
+    dashed = "" if rule is None else f"; dashed: the rule {escape(repr(rule.name))}"
+    yield (
+        "<figure><figcaption>The gap to the optimum on watched instances, against steps"
+        f"{dashed}.<br>"
+    )
     yield from (
         f'<span class="key" style="background:{colours[name]}"></span>{escape(name)}'
         for name in sorted(curves)
