@@ -16,8 +16,8 @@ audit: .venv/.audit  ## every claim of the papers, and the catalogue against its
 	$(BIN)/mechkit audit --save audit
 
 learn: .venv/.learn  ## a small table of learners on dmsb beside its optimum, in minutes
-	$(BIN)/mechkit learn dmsb --learner ppo --learner discrete-sac --learner diffusion \
-		--seeds 5 --steps 20000 --save learn
+	$(BIN)/mechkit learn dmsb --learner ppo --learner sac --learner discrete-sac \
+		--learner diffusion --seeds 5 --steps 30000 --save learn
 	$(BIN)/mechkit compare learn --plot learn/table.png --html learn/table.html --json > learn/table.json
 
 test: .venv/.test  ## run the tests; skips are printed, warnings are errors
