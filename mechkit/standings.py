@@ -97,7 +97,7 @@ def _number(table: Table, row: Row) -> str:
 
 def _span(found: Interval, share: bool) -> str:
     if share:
-        return f"{100 * found.low:.2f}–{100 * found.high:.2f} %"
+        return f"{100 * found.low:.2f}–{100 * found.high:.2f}"
     return f"{found.low:.5g} to {found.high:.5g}"
 
 
@@ -150,7 +150,7 @@ def _grid(table: Table) -> RenderableType:
 
     grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for k, name in enumerate(_columns(table)):
-        grid.add_column(name, justify="left" if k == 0 else "right")
+        grid.add_column(name, justify="left" if k == 0 else "right", overflow="fold")
     for row in table.rows:
         first, *rest = cells(table, row)
         style = "bold green" if row is table.best else "dim" if row.kind == ORACLE else "bold"
@@ -222,6 +222,8 @@ def _scores(panel: Any, table: Table, colours: Mapping[str, str]) -> None:
 
 def _curves(panel: Any, table: Table, axis: str, colours: Mapping[str, str]) -> None:
     """Gaps on watched instances against steps, updates or seconds; the best rule as a line."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     lowest = []
     for row in table.rows:
         curve = row.curves.get(axis)
@@ -239,6 +241,9 @@ def _curves(panel: Any, table: Table, axis: str, colours: Mapping[str, str]) -> 
         lowest.append(rule.gap.value)
     if lowest and min(lowest) > 0:
         panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter(NullFormatter())
     panel.set_xlabel("seconds of training" if axis == "seconds" else axis)
     if axis == AXES[0]:
         panel.set_ylabel(f"gap to the optimum, {table.environment['unit']}")

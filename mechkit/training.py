@@ -124,5 +124,5 @@ def so_far(tasks: Sequence[Task]) -> tuple[float, str]:
         if found is not None:
             share += min(1.0, found["steps"] / task.steps) / len(tasks)
             gaps.setdefault(str(task.learner), []).append(found["gap"])
-    told = ", ".join(f"{name} gap {sum(own) / len(own):.4g}" for name, own in gaps.items())
-    return share, told or "no checkpoint yet"
+    told = ", ".join(f"{name} {sum(own) / len(own):.3g}" for name, own in gaps.items())
+    return share, f"gap: {told}" if gaps else "no checkpoint yet"

@@ -84,6 +84,21 @@ def test_plot_and_page(tiny):
     assert "directory that is there" in refused("compare", "runs", "--html", ".")
 
 
+def test_a_narrow_terminal_wraps_and_cuts_nothing():
+    from rich.console import Console
+
+    from learners.compare import compared
+    from mechkit import standings
+
+    learn("--learner", "tabular", "--learner", "blind")
+    page = standings.render(compared(saved.find([Path("runs")])))
+    for width in (60, 80, standings.WIDE):
+        console = Console(width=width)
+        with console.capture() as captured:
+            console.print(page)
+        assert "…" not in captured.get()
+
+
 def test_require():
     learn("--learner", "tabular", "--require", "0.5")
     result = run("compare", "runs", "--require", "1", code=1)
@@ -194,7 +209,7 @@ def test_how_far_the_runs_are(tiny):
     share, told = training.so_far(tasks)
     # Two of four runs are half-way, as their last checkpoints say.
     assert share == pytest.approx(0.25)
-    assert told.startswith("tabular gap ")
+    assert told.startswith("gap: tabular ")
     assert training.so_far(tasks[2:]) == (0.0, "no checkpoint yet")
 
 
