@@ -222,7 +222,7 @@ def _scores(panel: Any, table: Table, colours: Mapping[str, str]) -> None:
 
 def _curves(panel: Any, table: Table, axis: str, colours: Mapping[str, str]) -> None:
     """Gaps on watched instances against steps, updates or seconds; the best rule as a line."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     lowest = []
     for row in table.rows:
@@ -244,6 +244,7 @@ def _curves(panel: Any, table: Table, axis: str, colours: Mapping[str, str]) -> 
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter("{x:g}")
         panel.yaxis.set_minor_formatter(NullFormatter())
+    panel.xaxis.set_major_locator(MaxNLocator(4))
     panel.set_xlabel("seconds of training" if axis == "seconds" else axis)
     if axis == AXES[0]:
         panel.set_ylabel(f"gap to the optimum, {table.environment['unit']}")

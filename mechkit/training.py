@@ -6,12 +6,14 @@ that whatever ends the parent costs at most one interval between two checkpoints
 
 from __future__ import annotations
 
+import multiprocessing.connection
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,21 @@ class Task:
     tensorboard: bool
 
 
+@cache
+def leave_with_parent() -> None:
+    """A worker whose parent is gone stops at once: its run would only be in the way of the next
+    command, which goes on from the last checkpoint."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def perform(task: Task) -> tuple[str, str]:
     """In a worker process: ("", "") where the run is done, else ("diverged" or "error", why)."""
     from learners import compare as comparing
@@ -48,6 +65,7 @@ def perform(task: Task) -> tuple[str, str]:
     from learners.learner import Diverged, learner
     from mechkit import environments
 
+    leave_with_parent()
     make = partial(environments.environment, task.environment, **task.options)
     note = {"name": task.environment, "options": dict(task.options)}
     root = task.folder if task.learner is None else task.folder.parent.parent

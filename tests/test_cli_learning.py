@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from commands import refused, run
 
-from learners import saved
+from learners import saved, store
 from learners.learner import LEARNERS
 from mechkit import training
 from mechkit.environments import ENVIRONMENTS
@@ -213,16 +214,49 @@ def test_how_far_the_runs_are(tiny):
     assert training.so_far(tasks[2:]) == (0.0, "no checkpoint yet")
 
 
-def test_workers_are_processes(tiny):
+def test_worker_processes_end_with_a_killed_parent_and_their_runs_go_on(tiny):
     # Names of the tiny market are not known in a fresh interpreter: a real one.
-    result = run(
-        "learn", "dmsb", "--learner", "discrete-sac", "--seeds", "2", "--steps", "300",
-        "--config", "warmup=100", "--instances", "50", "--workers", "2", "--save", "runs",
+    command = (
+        "learn", "dmsb", "--learner", "discrete-sac", "--seeds", "2", "--config", "warmup=300",
+        "--checkpoint", "512", "--instances", "50", "--save", "runs",
     )  # fmt: skip
-    assert "discrete-sac" in result.stdout
-    for seed in (0, 1):
-        found = saved.read(tiny / "runs" / "discrete-sac" / f"seed-{seed}")
-        assert found.trained["steps"] >= 300
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "mechkit", *command, "--steps", "10000000", "--workers", "2"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    folders = [tiny / "runs" / "discrete-sac" / f"seed-{seed}" for seed in (0, 1)]
+    try:
+        wait_for(lambda: all(list(folder.glob("checkpoint-*.json")) for folder in folders))
+    finally:
+        parent.kill()
+        parent.wait()
+    wait_for(lambda: all(map(free, folders)))
+    reached = [saved.read(folder).trained["steps"] for folder in folders]
+    steps = max(reached) + 512
+    run(*command, "--steps", steps, "--workers", "1")
+    for folder in folders:
+        found = saved.read(folder)
+        assert found.final is not None
+        assert found.trained["steps"] >= steps
+        assert found.about["history"][-1]["from"] >= 512
+
+
+def wait_for(condition):
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def free(folder):
+    """Nobody trains there."""
+    try:
+        with store.alone(folder):
+            return True
+    except ValueError:
+        return False
 
 
 @pytest.mark.parametrize("command", ["learn", "compare"])
