@@ -217,7 +217,7 @@ def test_how_far_the_runs_are(tiny):
 def test_worker_processes_end_with_a_killed_parent_and_their_runs_go_on(tiny):
     # Names of the tiny market are not known in a fresh interpreter: a real one.
     command = (
-        "learn", "dmsb", "--learner", "discrete-sac", "--seeds", "2", "--config", "warmup=300",
+        "learn", "dmsb", "--learner", "discrete-sac", "--seeds", "1", "--config", "warmup=300",
         "--checkpoint", "512", "--instances", "50", "--save", "runs",
     )  # fmt: skip
     parent = subprocess.Popen(
@@ -226,21 +226,19 @@ def test_worker_processes_end_with_a_killed_parent_and_their_runs_go_on(tiny):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    folders = [tiny / "runs" / "discrete-sac" / f"seed-{seed}" for seed in (0, 1)]
+    folder = tiny / "runs" / "discrete-sac" / "seed-0"
     try:
-        wait_for(lambda: all(list(folder.glob("checkpoint-*.json")) for folder in folders))
+        wait_for(lambda: list(folder.glob("checkpoint-*.json")))
     finally:
         parent.kill()
         parent.wait()
-    wait_for(lambda: all(map(free, folders)))
-    reached = [saved.read(folder).trained["steps"] for folder in folders]
-    steps = max(reached) + 512
+    wait_for(lambda: free(folder))
+    steps = int(saved.read(folder).trained["steps"]) + 512
     run(*command, "--steps", steps, "--workers", "1")
-    for folder in folders:
-        found = saved.read(folder)
-        assert found.final is not None
-        assert found.trained["steps"] >= steps
-        assert found.about["history"][-1]["from"] >= 512
+    found = saved.read(folder)
+    assert found.final is not None
+    assert found.trained["steps"] >= steps
+    assert found.about["history"][-1]["from"] >= 512
 
 
 def wait_for(condition):

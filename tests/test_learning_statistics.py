@@ -93,7 +93,7 @@ def test_improvement_where_all_runs_agree():
 def test_the_interval_covers_what_it_should():
     # Three normal tasks of ten runs; the interquartile mean of the law is 0. A percentile interval
     # of ten runs covers a little less than it says, and by no means half as much.
-    rng, covered, tries = np.random.default_rng(3), 0, 300
+    rng, covered, tries = np.random.default_rng(3), 0, 200
     for k in range(tries):
         found = bootstrap(iqm, rng.standard_normal((10, 3)), seed=k, resamples=400)
         covered += found.low <= 0 <= found.high
@@ -102,7 +102,7 @@ def test_the_interval_covers_what_it_should():
 
 def test_the_gap_is_paired_and_its_interval_covers_new_instances():
     # Runs and instances both vary: the mean of 1 + a_run + b_instance is 1.
-    rng, covered, tries = np.random.default_rng(4), 0, 200
+    rng, covered, tries = np.random.default_rng(4), 0, 120
     for k in range(tries):
         optimum = rng.uniform(5, 50, 60)
         gap = 1 + 0.2 * rng.uniform(-1, 1, (10, 1)) + rng.uniform(-1, 1, 60)
