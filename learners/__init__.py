@@ -7,5 +7,6 @@ neither `mechkit` nor `solvers` nor `proofs`, so that it can be used alone.
 
 `environment` is what a market offers, `adapters` dress it for Gymnasium, Stable-Baselines3 and
 PettingZoo; `learner` is what an algorithm offers, one file each beside it; `known` are problems of
-known answers, `evaluate` plays a policy, `statistics` and `compare` say how far from the optimum.
+known answers, `evaluate` plays a policy on instances `held` out, `runs` train and save (`store`,
+`saved`), `statistics` and `compare` say how far from the optimum.
 """

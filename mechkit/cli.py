@@ -1,4 +1,4 @@
-"""The command line: verify, optimum, derive, list, show, replay, init, audit.
+"""The command line: verify, optimum, derive, learn, compare, list, show, replay, init, audit.
 
 What was found goes to stdout, what went wrong and how far the work is to stderr; with `--json`
 there is one JSON document on stdout and nothing else. What the exit codes mean is said in
@@ -17,6 +17,7 @@ from mechkit.auditing import audit
 from mechkit.best import optimum
 from mechkit.deriving import derive
 from mechkit.errors import InputError
+from mechkit.learning import compare, learn
 from mechkit.options import EVALUATIONS, JSON, SAVE, SECONDS, SEED, WORKERS
 from mechkit.terminal import Commands, aside, file_name, progress, put, put_json, save_report
 
@@ -35,6 +36,8 @@ def cli() -> None:
 cli.add_command(optimum)
 cli.add_command(audit)
 cli.add_command(derive)
+cli.add_command(learn)
+cli.add_command(compare)
 
 
 def main() -> None:

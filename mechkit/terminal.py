@@ -87,11 +87,13 @@ def fail(message: str, code: int = 2) -> int:
     return code
 
 
-def put(page: RenderableType) -> None:
-    """A page on stdout, in the width of the terminal; wide enough to be cut nowhere in a pipe."""
+def put(page: RenderableType, *, piped: int | None = None) -> None:
+    """A page on stdout, in the width of the terminal; piped: how wide it is in a pipe."""
     from rich.console import Console
 
     console = Console(highlight=False)
+    if piped is not None and not console.is_terminal:
+        console.width = piped
     with console.capture() as captured:
         console.print(page)
     lines = captured.get().splitlines()

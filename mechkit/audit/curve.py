@@ -32,9 +32,19 @@ def curve(
     if setting.report_space.coordinates != () or setting.lotteries or setting.interdependent:
         return None
     profile = _profile(mechanism, found, seed)
-    if profile is None:
-        return None
-    types, public, sincere, agent, lie = profile
+    return None if profile is None else through(mechanism, *profile)
+
+
+def through(
+    mechanism: Mechanism,
+    types: np.ndarray,
+    public: dict[str, np.ndarray],
+    sincere: np.ndarray,
+    agent: int,
+    lie: float | None,
+) -> dict[str, Any] | None:
+    """The same at a profile of floats: types and truthful reports (1, agents), public (1, ...)."""
+    setting = mechanism.setting
     low = float(setting.report_space.low[agent])
     high = float(setting.report_space.high[agent])
     honest = float(sincere[0, agent])

@@ -147,7 +147,7 @@ def _claim(claim: Checked) -> Iterable[str]:
     if claim.told and claim.told != claim.evidence:
         yield f"<pre>{escape(claim.told)}</pre>"
     if claim.curve is not None:
-        yield _figure(claim.curve)
+        yield figure(claim.curve)
     if claim.formula is not None:
         yield "<h3>The formula</h3><dl>" + "".join(
             f"<dt>{name}</dt><dd><pre>{escape(claim.formula[key])}</pre></dd>"
@@ -183,7 +183,7 @@ WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 56, 624, 14, 222
 
 
-def _figure(curve: Mapping[str, Any]) -> str:
+def figure(curve: Mapping[str, Any]) -> str:
     reports, utilities = curve["reports"], curve["utilities"]
     low, high = reports[0], reports[-1]
     least, most = min(*utilities, 0.0), max(*utilities, 0.0)

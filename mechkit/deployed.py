@@ -1,0 +1,213 @@
+"""A learned policy is a mechanism, too: from reports to what it sees, what it does, who gets what.
+
+    dmsb     bids → (log bids, log latencies) → exponent e, ρ = 10^e → the modified second bid
+    madda    values and costs → the clocks under the policy, step by step → who trades, p*
+
+The rules are the paper's; only the number that they leave to an auctioneer comes from the policy.
+
+A policy is a network or a table and runs on floats: evidence is float64, never exact. It is asked
+about blocks of two sizes, since what a network answers may depend, in its last bits, on how many
+rows it is asked about. A policy that draws lots is asked with lots drawn once, for everybody.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from learners.environment import Array, Environment
+from learners.learner import Policy
+from mechkit.book import Sides, market
+from mechkit.constructors import double_auction, single_item
+from mechkit.errors import InputError, require
+from mechkit.mechanism import Mechanism
+from mechkit.settings import Public
+from mechkit.spaces import box
+from proofs import Unsupported
+
+BLOCKS = (16, 256)
+"""How many reports a policy is asked about at once: few where few are asked about, else many."""
+DRAWS = 4096
+"""Instances whose least and largest bids bound the type space."""
+
+
+@dataclass(frozen=True)
+class Auction:
+    """A policy's mechanism, and what the market draws: draw(rng, count) -> (types, public)."""
+
+    mechanism: Mechanism
+    draw: Callable[[np.random.Generator, int], tuple[Array, dict[str, Array]]]
+
+
+def auction(policy: Policy, environment: Environment, *, name: str = "learned") -> Auction:
+    """The paper's auction with the policy as its auctioneer.
+
+    Raises InputError for an environment without one, and for a policy that draws lots.
+    """
+    known = environment.spec.name
+    require(
+        known in AUCTIONS,
+        f"{known}: no mechanism is known of it; there are {', '.join(AUCTIONS)}",
+    )
+    return AUCTIONS[known](settled(policy, environment), environment, name)
+
+
+# Policies on reports ------------------------------------------------------------------------------
+
+
+def settled(policy: Policy, environment: Environment) -> Policy:
+    """The policy with its lots drawn once, so that equal observations mean equal actions.
+
+    Raises InputError where that cannot be had.
+    """
+    # A diffusion actor denoises noise that is drawn for each row: here all rows have the same.
+    if hasattr(getattr(policy, "actor", None), "denoised"):
+        return _Denoised(policy)
+    seen = environment.reset(np.random.default_rng(0), 1)
+    seen = np.repeat(seen, 64, axis=0)
+    policy.begin(len(seen), np.random.default_rng(0))
+    actions = np.asarray(policy.act(seen))
+    if np.ptp(actions) > 0:
+        raise InputError(
+            f"the policy draws lots: of one observation it made actions from {actions.min():g} to "
+            f"{actions.max():g}; expected a policy as it is deployed, without exploration"
+        )
+    return policy
+
+
+class _Denoised:
+    def __init__(self, policy: Any) -> None:
+        import torch
+
+        self.actor, self.levels = policy.actor, policy.levels
+        shape = (self.actor.config.denoising, 1, self.actor.actions)
+        self.noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+    def begin(self, batch: int, rng: np.random.Generator) -> None:
+        pass
+
+    def act(self, observation: Array) -> Array:
+        import torch
+
+        with torch.no_grad():
+            seen = torch.as_tensor(observation, dtype=torch.float32)
+            noise = self.noise.expand(-1, len(seen), -1)
+            return np.asarray(self.levels[self.actor.denoised(seen, noise).argmax(-1).numpy()])
+
+    def observe(self, reward: Array, ended: Array) -> None:
+        pass
+
+
+def by_blocks(rule: Callable[..., tuple[Array, ...]]) -> Callable[..., tuple[Array, ...]]:
+    """The rule on arrays (batch, …), asked about blocks of rows, one thread at a time."""
+    lock = threading.Lock()
+
+    def outcome(*arrays: Array) -> tuple[Array, ...]:
+        if not all(isinstance(array, np.ndarray) and array.dtype.kind == "f" for array in arrays):
+            raise Unsupported("a learned policy runs on floats")
+        floats = [np.asarray(array, dtype=float) for array in arrays]
+        batch, parts = len(floats[0]), []
+        few, many = BLOCKS
+        size = few if batch <= few else many
+        for start in range(0, batch, size):
+            rows = np.minimum(np.arange(start, start + size), batch - 1)
+            with lock:
+                parts.append([part[: batch - start] for part in rule(*(f[rows] for f in floats))])
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+    return outcome
+
+
+# The papers' auctions -----------------------------------------------------------------------------
+
+
+def second_bid(policy: Policy, environment: Any, name: str) -> Auction:
+    """dmsb: bids of the UAV and of stations, (batch, 1 + stations); latencies are public.
+
+    Bids and latencies are anything between the least and the largest that the market draws.
+    """
+    from mechkit.papers.dmsb import rules
+
+    drawn = environment.draw(np.random.default_rng(0), DRAWS)
+    agents = drawn.values.shape[1]
+    low, high = _round_bounds(drawn.values)
+    setting = single_item(
+        agents, low=low, high=high, roles=("brand", *("performance",) * (agents - 1))
+    )
+    least, most = _round_bounds(drawn.latency)
+
+    @by_blocks
+    def rule(bids: Array, latency: Array) -> tuple[Array, ...]:
+        seen = environment.start(replace(drawn, values=bids, latency=latency))
+        policy.begin(len(seen), np.random.default_rng(0))
+        rho = 10 ** np.asarray(policy.act(seen), dtype=float)[:, None]
+        return rules.modified_second_bid(bids, rho=rho, everybody=environment.everybody)
+
+    def outcome(reports: Array, *, public: Public) -> tuple[Array, Array]:
+        wins, pays = rule(reports, public["latency"])
+        return wins, pays
+
+    def draw(rng: np.random.Generator, count: int) -> tuple[Array, dict[str, Array]]:
+        fresh = environment.draw(rng, count)
+        return fresh.values.clip(low, high), {"latency": fresh.latency.clip(least, most)}
+
+    public = {"latency": box(agents, low=least, high=most)}
+    made = Mechanism.from_outcome(setting.with_public(**public), outcome, name=name)
+    return Auction(made, draw)
+
+
+def clock(policy: Policy, environment: Any, name: str) -> Auction:
+    """madda: buyer i and seller i are partners in Γ; values and costs anywhere on the clocks."""
+    from mechkit.papers.madda.clocks import played
+    from mechkit.papers.madda.environment import PAIRED
+    from mechkit.papers.madda.market import draw as drawn
+    from mechkit.papers.madda.mechanism import HIGHEST, LOWEST, by_rank
+
+    pairs = min(environment.buyers, environment.sellers)
+    winners = {**PAIRED, "by rank": by_rank}[environment.winners]
+    # Whatever decides about Γ: it is given here, and clocks see values and costs alone.
+    others = {
+        size: drawn(np.random.default_rng(0), size, buyers=pairs, sellers=pairs) for size in BLOCKS
+    }
+
+    @by_blocks
+    def sides(values: Array, costs: Array) -> tuple[Array, ...]:
+        instances = replace(others[len(values)], values=values, costs=costs)
+        instances.__dict__["partner"] = np.tile(np.arange(pairs), (len(values), 1))
+        seen = environment.start(instances)
+        policy.begin(len(seen), np.random.default_rng(0))
+        running = ~environment._auctions.ended
+        while running.any():
+            step = environment.step(policy.act(seen))
+            policy.observe(step.reward, step.ended)
+            seen, running = step.observation, running & ~step.ended
+        clocks, _ = played(
+            environment._auctions, values, costs, weight=environment.parameters.weight
+        )
+        return *winners(clocks), clocks.price
+
+    def rule(values: Array, costs: Array) -> Sides:
+        buys, sells, price = sides(values, costs)
+        return buys, sells, price, price
+
+    def draw(rng: np.random.Generator, count: int) -> tuple[Array, dict[str, Array]]:
+        fresh = environment.draw(rng, count)
+        return np.concatenate([fresh.values[:, :pairs], fresh.costs[:, :pairs]], axis=-1), {}
+
+    setting = double_auction(pairs, pairs, low=LOWEST, high=HIGHEST)
+    return Auction(market(rule, setting, name), draw)
+
+
+def _round_bounds(drawn: Array) -> tuple[float, float]:
+    """The least and the largest, to three digits."""
+    return float(f"{drawn.min():.3g}"), float(f"{drawn.max():.3g}")
+
+
+AUCTIONS: Mapping[str, Callable[[Policy, Any, str], Auction]] = {
+    "dmsb": second_bid,
+    "madda": clock,
+}
