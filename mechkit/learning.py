@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -155,7 +156,7 @@ def learn(
             runs.config_of(one, fitted[one.name])
         given = tuple(range(seed, seed + seeds))
         with aside(), waiting(f"finding the optima of {instances:,} instances of {environment}"):
-            folder.mkdir(parents=True, exist_ok=True)
+            writable(folder)
             comparing.common(folder, make(), evaluation_seed, instances, comparing.WATCH)
     shared: dict[str, Any] = {
         "environment": environment,
@@ -287,6 +288,18 @@ def told() -> Iterator[None]:
         raise InputError(str(error)) from None
     except ValueError as error:
         raise error if isinstance(error, InputError) else InputError(str(error)) from None
+
+
+def writable(folder: Path) -> None:
+    """Makes the directory. Raises InputError where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror or error}); give a directory that can be"
+        ) from None
 
 
 def made(name: str, options: Mapping[str, Any]) -> Any:

@@ -162,7 +162,7 @@ def test_bad_input(tiny):
         *one, "--save", "d", "--config", "warmth=3"
     )
     (tiny / "file").write_text("")
-    assert "file" in refused(*one, "--save", "file")
+    assert "file: cannot be written (File exists)" in refused(*one, "--save", "file")
     assert "no saved run there" in refused("compare", str(tiny))
     told = refused(*one, "--save", "e", "--steps", "7")
     assert "steps = 7: below one batch of tabular, 8 steps" in told
