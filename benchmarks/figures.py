@@ -89,7 +89,7 @@ def train(
     paper: str, folder: Path, names: Sequence[str], seeds: int, steps: int, instances: int
 ) -> None:
     """Everybody at every setting; what is there goes on. Diverged runs are told by the table."""
-    tasks = []
+    every, rules, runs = tuple(range(seeds)), [], []
     for axis, label, options in settings(paper):
         at = place(folder, axis, label)
         shared: dict[str, Any] = {
@@ -103,13 +103,14 @@ def train(
             "tensorboard": False,
             "config": {},
         }
-        every = tuple(range(seeds))
-        tasks.append(Task(folder=at, learner=None, seeds=every, **shared))
-        tasks += [
+        rules.append(Task(folder=at, learner=None, seeds=every, **shared))
+        runs += [
             Task(folder=compare.place(at, name, seed), learner=name, seeds=(seed,), **shared)
             for name in names
             for seed in every
         ]
+    # Seed by seed, so that what is interrupted has everybody at every setting.
+    tasks = rules + sorted(runs, key=lambda task: task.seeds[0])
     performed(tasks, os.cpu_count() or 1, f"figures of {paper}")
 
 
