@@ -16,7 +16,6 @@ were not trained on.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ from stable_baselines3.common.noise import VectorizedActionNoise
 
 from learners.adapters.vec import Vec
 from learners.environment import Array, Environment
+from learners.fields import positive, whole
 from learners.learner import Learner, Trainer
 from learners.stable import Algorithm, Baseline
 
@@ -138,22 +138,6 @@ class DDPGConfig(OffPolicyConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(self, "noise", "actor_rate")
-
-
-def whole(config: Any, *names: str) -> None:
-    """ValueError unless these fields are whole numbers of at least 1."""
-    for name in names:
-        value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} = {value!r}: expected a whole number of at least 1")
-
-
-def positive(config: Any, *names: str) -> None:
-    """ValueError unless these fields are finite and above 0."""
-    for name in names:
-        value = getattr(config, name)
-        if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-            raise ValueError(f"{name} = {value!r}: expected a finite number above 0")
 
 
 # The library's models -----------------------------------------------------------------------------

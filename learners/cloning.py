@@ -21,10 +21,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from learners.environment import Array, Environment, Spec
+from learners.fields import positive, whole
 from learners.learner import Diverged, Learner
 from learners.networks import MLP
 from learners.offline import Offline
-from learners.trajectories import Units, positive, whole
+from learners.trajectories import Units
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,8 +60,9 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from learners import discrete_sac
-from learners.discrete_sac import ActorCritic, number, whole
+from learners.discrete_sac import ActorCritic
 from learners.environment import Array, Environment, Spec
+from learners.fields import positive, whole
 from learners.learner import Learner
 from learners.networks import MLP, uniform
 
@@ -82,8 +83,8 @@ class Config(discrete_sac.Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole(self, "denoising", 1)
-        number(self, "bound", 0, math.inf, "a finite number above 0")
+        whole(self, "denoising")
+        positive(self, "bound")
 
 
 @dataclass(frozen=True, kw_only=True)

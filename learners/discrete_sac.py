@@ -41,6 +41,7 @@ import torch
 from torch import Tensor, nn
 
 from learners.environment import Array, Environment, Spec
+from learners.fields import positive, whole
 from learners.learner import Diverged, Learner
 from learners.networks import (
     MLP,
@@ -101,30 +102,12 @@ class Config:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("rows", "batch", "capacity", "width", "depth", "threads"):
-            whole(self, name, 1)
-        whole(self, "warmup", 0)
-        for name in ("ratio", "actor_rate", "critic_rate", "temperature_rate"):
-            number(self, name, 0, math.inf, "a finite number above 0")
-        number(self, "average", 0, 1, "a share above 0, at most 1")
-        number(self, "entropy", 0, 1, "a share of log |A| above 0, at most 1")
-        if self.temperature != 0 or self.automatic:
-            number(self, "temperature", 0, math.inf, "a finite number above 0, or 0 if it is fixed")
-
-
-def whole(config: Any, name: str, least: int) -> None:
-    """ValueError unless that field is an integer of at least `least`."""
-    value = getattr(config, name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} = {value!r}: expected a whole number of at least {least}")
-
-
-def number(config: Any, name: str, above: float, most: float, expected: str) -> None:
-    """ValueError unless that field is a finite number in (above, most]."""
-    value = getattr(config, name)
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or not above < value <= most:
-        raise ValueError(f"{name} = {value!r}: expected {expected}")
+        whole(self, "rows", "batch", "capacity", "width", "depth", "threads")
+        whole(self, "warmup", least=0)
+        positive(self, "ratio", "actor_rate", "critic_rate", "temperature_rate")
+        positive(self, "average", "entropy", most=1)
+        if self.temperature != 0 or self.automatic:  # a fixed one may be 0
+            positive(self, "temperature")
 
 
 # Losses, on a batch of states --------------------------------------------------------------------

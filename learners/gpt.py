@@ -46,9 +46,10 @@ from torch.nn import functional
 from learners import trajectories
 from learners.environment import Array, Environment, Spec
 from learners.evaluate import evaluate
+from learners.fields import positive, whole
 from learners.learner import Diverged, Learner
 from learners.offline import Offline
-from learners.trajectories import Trajectories, Units, positive, whole
+from learners.trajectories import Trajectories, Units
 
 QUANTILES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 BEYOND = (0.25, 0.5, 1.0)

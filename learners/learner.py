@@ -89,6 +89,8 @@ def learner(name: str) -> Learner:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
+        if (error.name or "learners").partition(".")[0] == "learners":
+            raise  # a fault of our own is no missing library
         raise ImportError(
             f"the learner {name!r} needs {error.name}: pip install torch==2.13.0, then "
             "pip install 'mechkit-econ[learn]'"

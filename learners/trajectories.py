@@ -22,7 +22,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
 
 import numpy as np
 
@@ -302,21 +301,3 @@ def from_arrays(given: Mapping[str, Array], spec: Spec) -> Trajectories:
 
 
 # Checks of a config ------------------------------------------------------------------------------
-
-
-def whole(config: Any, *names: str, least: int = 1) -> None:
-    """ValueError unless these fields are integers of at least `least`."""
-    for name in names:
-        value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} = {value!r}: expected a whole number of at least {least}")
-
-
-def positive(config: Any, *names: str, most: float = math.inf) -> None:
-    """ValueError unless these fields are finite numbers above 0, and at most `most`."""
-    for name in names:
-        value = getattr(config, name)
-        real = isinstance(value, int | float) and not isinstance(value, bool)
-        if not real or not math.isfinite(value) or not 0 < value <= most:
-            above = "a finite number above 0" + ("" if most == math.inf else f", at most {most:g}")
-            raise ValueError(f"{name} = {value!r}: expected {above}")
