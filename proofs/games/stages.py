@@ -25,6 +25,7 @@ from proofs.games.corners import (
 )
 from proofs.games.coverage import covered
 from proofs.games.domains import Domain
+from proofs.games.envelope import envelope
 from proofs.games.families import Members, covering, differ, family_reply, stays
 from proofs.games.game import Family, Mover, Player
 from proofs.games.inner import Inner, decided
@@ -186,7 +187,11 @@ def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]
                 needed += _kept_whole(stage, each, regime.members)
     if len(movers) == 1 and isinstance(movers[0], Player):
         (own,) = pieces.values()
-        chosen = selected(own, domain, stage.clock, stage.facts)
+        largest = envelope(own, domain, stage.everyone, stage.clock, stage.facts)
+        if largest is None:
+            chosen = selected(own, domain, stage.clock, stage.facts)
+        else:
+            chosen = largest
         if any(decision.integer for decision in movers[0].decisions):
             if not concave_in_all(own, stage.everyone, stage.clock):
                 raise NoClosedForm(
