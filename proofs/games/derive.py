@@ -25,7 +25,8 @@ from proofs.games.game import Decision, Game
 from proofs.games.inner import Inner, decided, inner
 from proofs.games.signs import empty
 from proofs.games.solution import Branch, Check, Equilibrium, Fact, Status
-from proofs.games.stages import Indifferent, Trail, branch, stage_reply
+from proofs.games.ordered import in_order
+from proofs.games.stages import Apart, Indifferent, Trail, branch, stage_reply
 from proofs.games.sums import put
 from proofs.games.unbounded import NoEquilibrium
 from proofs.games.views import Regime
@@ -55,13 +56,29 @@ def derive(game: Game, *, draws: int = 500, seed: int = 0, seconds: float = 60.0
             f"game {game.name!r}: no parameters meet all the assumptions "
             f"{', '.join(map(str, game.assumptions))}; weaken one of them"
         )
-    found = _derived(game, clock, draws=draws, seed=seed)
+    try:
+        found = _derived(game, clock, draws=draws, seed=seed, whole=False)
+    except Apart as members:
+        found = _apart(game, members, clock, draws=draws, seed=seed)
     return replace(found, seconds=clock.spent)
 
 
-def _derived(game: Game, clock: Clock, *, draws: int, seed: int) -> Equilibrium:
+def _apart(
+    game: Game, members: Apart, clock: Clock, *, draws: int, seed: int
+) -> Equilibrium:
+    """With a family's members written out; as a family where this comes to nothing."""
+    written, fact = in_order(game, members.family, members.threshold)
+    found = _derived(written, clock, draws=draws, seed=seed)
+    if found.status is not Status.CHECKED:
+        return _derived(game, clock, draws=draws, seed=seed)
+    return replace(found, facts=(fact, *found.facts))
+
+
+def _derived(
+    game: Game, clock: Clock, *, draws: int, seed: int, whole: bool = True
+) -> Equilibrium:
     at = inner(game)
-    trail = Trail()
+    trail = Trail(whole=whole)
     status, reason = Status.NUMERICAL, ""
     regimes: list[Regime] = []
     try:

@@ -160,7 +160,10 @@ def _winners(
 ) -> list[Choice]:
     """Every piece whose value may be the largest, where it is."""
     (x,) = problems[0].variables
-    values = [p.utility.subs(x, place) for p, place in zip(problems, places, strict=True)]
+    values = [
+        sp.factor(sp.together(p.utility)).subs(x, place)
+        for p, place in zip(problems, places, strict=True)
+    ]
     kept = list(range(len(pieces)))
     for k in reversed(range(len(pieces))):
         # Where m is as good at k's place, m wins wherever k does, and is in its own regime then.

@@ -43,13 +43,15 @@ from proofs.limits import Clock
 class Trail:
     """What a derivation has found so far; it is kept when the derivation ends early.
 
-    partial: there are parameters, or earlier decisions, for which it has no formula.
+    partial: there are parameters, or earlier decisions, for which it has no formula. whole:
+    families may not be written out member by member.
     """
 
     replies: list[Reply] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     partial: bool = False
+    whole: bool = True
 
 
 class Indifferent(Exception):
@@ -58,6 +60,17 @@ class Indifferent(Exception):
     def __init__(self, player: str, stage: int) -> None:
         super().__init__(player, stage)
         self.player, self.stage = player, stage
+
+
+class Apart(Exception):
+    """A family of a given size whose members an earlier mover may drive to their bounds.
+
+    threshold: in the family's index, an expression that decides the order in which they go.
+    """
+
+    def __init__(self, family: Family, threshold: sp.Expr) -> None:
+        super().__init__(family.name)
+        self.family, self.threshold = family, threshold
 
 
 # Whose derivatives do not tell whether a function rises or is concave.
@@ -172,6 +185,7 @@ def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]
     pieces: dict[str, list[Piece]] = {mover.name: [] for mover in movers}
     together: list[Candidates] = []
     needed: list[sp.Expr] = []
+    decided_by_value = False
     for regime, seen in zip(later, views, strict=True):
         where = f" in the regime {regime.name!r}" if len(later) > 1 else ""
         shapes = [_shape(stage, each, where) for each in seen]
@@ -188,10 +202,13 @@ def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]
     if len(movers) == 1 and isinstance(movers[0], Player):
         (own,) = pieces.values()
         largest = envelope(own, domain, stage.everyone, stage.clock, stage.facts)
-        if largest is None:
-            chosen = selected(own, domain, stage.clock, stage.facts)
-        else:
-            chosen = largest
+        decided_by_value = largest is not None and all(
+            not choice.candidate.conditions for choice in largest
+        )
+        chosen = largest or selected(own, domain, stage.clock, stage.facts)
+        if decided_by_value:
+            statement = f"the branches for {stage.names} cover all cases"
+            stage.facts.append(Fact(statement, True, "one of finitely many values is the largest"))
         if any(decision.integer for decision in movers[0].decisions):
             if not concave_in_all(own, stage.everyone, stage.clock):
                 raise NoClosedForm(
@@ -211,7 +228,8 @@ def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]
         answer = [r for r in answer if not interior_empty(r.conditions, domain)]
     _uniqueness(stage, views, pieces)
     complete = all(found.complete for found in together)
-    _coverage(stage, answer, complete=complete and not needed)
+    if not decided_by_value:
+        _coverage(stage, answer, complete=complete and not needed)
     return answer
 
 
@@ -316,6 +334,8 @@ def _kept_whole(stage: Stage, seen: View, members: Members) -> tuple[sp.Expr, ..
         how = "its utility is concave over all sets of members that stay in"
         stage.facts.append(Fact(statement, True, how))
         return ()
+    if not stage.trail.whole:
+        _apart(stage, seen, members)
     needed = covering(problem, seen.conditions, stage.everyone)
     if needed is None:
         raise NoClosedForm(
@@ -326,6 +346,18 @@ def _kept_whole(stage: Stage, seen: View, members: Members) -> tuple[sp.Expr, ..
     how = "no feasible decision does so under the stated condition, for every member"
     stage.facts.append(Fact(statement, True, how))
     return needed
+
+
+def _apart(stage: Stage, seen: View, members: Members) -> None:
+    """Raise Apart where each member has one threshold in the mover's one decision."""
+    at, name = stage.at, members.problem.player
+    family = next(mover for mover in at.game.players if mover.name == name)
+    assert isinstance(family, Family)
+    if family.size.is_Integer and len(seen.problem.variables) == len(seen.conditions) == 1:
+        (x,), (edge,) = seen.problem.variables, seen.conditions
+        slope = sp.diff(edge, x)
+        if not slope.has(x) and slope != 0:
+            raise Apart(family, at.outward(sp.simplify(-edge.subs(x, 0) / slope)))
 
 
 def _shape(stage: Stage, seen: View, where: str) -> Piece:
