@@ -23,9 +23,9 @@ from proofs.games.corners import NoClosedForm
 from proofs.games.forms import neat
 from proofs.games.game import Decision, Game
 from proofs.games.inner import Inner, decided, inner
+from proofs.games.ordered import in_order
 from proofs.games.signs import empty
 from proofs.games.solution import Branch, Check, Equilibrium, Fact, Status
-from proofs.games.ordered import in_order
 from proofs.games.stages import Apart, Indifferent, Trail, branch, stage_reply
 from proofs.games.sums import put
 from proofs.games.unbounded import NoEquilibrium
@@ -63,9 +63,7 @@ def derive(game: Game, *, draws: int = 500, seed: int = 0, seconds: float = 60.0
     return replace(found, seconds=clock.spent)
 
 
-def _apart(
-    game: Game, members: Apart, clock: Clock, *, draws: int, seed: int
-) -> Equilibrium:
+def _apart(game: Game, members: Apart, clock: Clock, *, draws: int, seed: int) -> Equilibrium:
     """With a family's members written out; as a family where this comes to nothing."""
     written, fact = in_order(game, members.family, members.threshold)
     found = _derived(written, clock, draws=draws, seed=seed)
@@ -74,9 +72,7 @@ def _apart(
     return replace(found, facts=(fact, *found.facts))
 
 
-def _derived(
-    game: Game, clock: Clock, *, draws: int, seed: int, whole: bool = True
-) -> Equilibrium:
+def _derived(game: Game, clock: Clock, *, draws: int, seed: int, whole: bool = True) -> Equilibrium:
     at = inner(game)
     trail = Trail(whole=whole)
     status, reason = Status.NUMERICAL, ""

@@ -18,7 +18,7 @@ A concave π_k with a stationary point s has its maximum over [low, high] at s c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
@@ -26,49 +26,62 @@ from proofs.games.corners import Candidate, Problem, candidates, settled, settle
 from proofs.games.domains import Domain
 from proofs.games.factors import NONNEGATIVE, POSITIVE
 from proofs.games.second_order import concave
-from proofs.games.selection import Choice, Piece
+from proofs.games.selection import Choice
 from proofs.games.signs import proved, signs
 from proofs.games.solution import Fact
 from proofs.limits import Clock
 
 
-def envelope(
-    pieces: Sequence[Piece], domain: Domain, everyone: Domain, clock: Clock, facts: list[Fact]
-) -> list[Choice] | None:
-    """The best of every piece where it is the best of all; None where the lemma is not shown.
+@dataclass(frozen=True)
+class Envelope:
+    """choices: a winner for each regime that may win. covers: one of them does, shown."""
 
-    domain: parameters; everyone: these and the mover's decision within its own bounds.
+    choices: tuple[Choice, ...]
+    covers: bool
+    facts: tuple[Fact, ...]
+
+
+def envelope(
+    regimes: Sequence[Problem],
+    conditions: Sequence[tuple[sp.Expr, ...]],
+    domain: Domain,
+    everyone: Domain,
+    clock: Clock,
+) -> Envelope | None:
+    """The best of every regime where it is the best of all; None where the lemma is not shown.
+
+    regimes: the mover's problem in each, where the regime's conditions are nonnegative. domain:
+    parameters; everyone: these and the mover's decision within its own bounds.
     """
-    if len(pieces) < 3 or any(len(piece.problem.variables) != 1 for piece in pieces):
+    if len(regimes) < 3 or any(len(problem.variables) != 1 for problem in regimes):
         return None
-    problems = [_free(piece.problem) for piece in pieces]
+    problems = [_free(problem) for problem in regimes]
     player = problems[0].player
-    places = []
-    for problem in problems:
-        fact, strict = concave(player, problem.utility, problem.variables, everyone)
-        place = _maximiser(problem, strict, domain, clock) if fact.holds else None
-        if place is None:
-            return None
-        places.append(place)
     if not all(
-        proved(_gap(here, there), NONNEGATIVE, everyone.where(*piece.conditions))
-        for piece, here in zip(pieces, problems, strict=True)
+        proved(_gap(here, there), NONNEGATIVE, everyone.where(*inside))
+        for inside, here in zip(conditions, problems, strict=True)
         for there in problems
         if there is not here
     ):
         return None
-    facts.append(
-        Fact(
-            f"the utility of {player} is the largest of those of its {len(pieces)} regimes, at "
-            "every feasible decision",
-            True,
-            "in each regime its own formula is at least that of every other regime",
-        )
-    )
+    facts, places = [], []
+    for number, problem in enumerate(problems, 1):
+        fact, strict = concave(player, problem.utility, problem.variables, everyone)
+        place = _maximiser(problem, strict, domain, clock) if fact.holds else None
+        if place is None:
+            return None
+        statement = f"{fact.statement}, by the formula of regime {number} of {len(problems)}"
+        facts.append(replace(fact, statement=statement))
+        places.append(place)
+    statement = f"the utility of {player} is the largest of {len(problems)} formulas everywhere"
+    how = "in each regime its own formula is at least that of every other regime"
+    facts.append(Fact(statement, True, how))
     own = [
-        _own_regime(k, pieces, problems, place, domain, everyone) for k, place in enumerate(places)
+        _own_regime(k, conditions, problems, place, domain, everyone)
+        for k, place in enumerate(places)
     ]
-    return _winners(pieces, problems, places, domain, own)
+    choices = _winners(conditions, problems, places, domain, own)
+    return Envelope(choices, all(own[choice.piece] for choice in choices), tuple(facts))
 
 
 def _free(problem: Problem) -> Problem:
@@ -119,7 +132,7 @@ def _beyond(corner: Candidate, room: sp.Expr, domain: Domain) -> bool:
 
 def _own_regime(
     k: int,
-    pieces: Sequence[Piece],
+    conditions: Sequence[tuple[sp.Expr, ...]],
     problems: Sequence[Problem],
     place: sp.Expr,
     domain: Domain,
@@ -136,11 +149,11 @@ def _own_regime(
         proved(
             _gap(here, problems[k]),
             POSITIVE,
-            everyone.where(*piece.conditions, *away, sp.Lt(edge, 0)),
+            everyone.where(*inside, *away, sp.Lt(edge, 0)),
         )
-        for j, (piece, here) in enumerate(zip(pieces, problems, strict=True))
+        for j, (inside, here) in enumerate(zip(conditions, problems, strict=True))
         if j != k
-        for edge in pieces[k].conditions
+        for edge in conditions[k]
     )
 
 
@@ -152,30 +165,30 @@ def _strictly(slack: sp.Expr, x: sp.Basic, place: sp.Expr, domain: Domain) -> bo
 
 
 def _winners(
-    pieces: Sequence[Piece],
+    conditions: Sequence[tuple[sp.Expr, ...]],
     problems: Sequence[Problem],
     places: Sequence[sp.Expr],
     domain: Domain,
     own: Sequence[bool],
-) -> list[Choice]:
+) -> tuple[Choice, ...]:
     """Every piece whose value may be the largest, where it is."""
     (x,) = problems[0].variables
     values = [
         sp.factor(sp.together(p.utility)).subs(x, place)
         for p, place in zip(problems, places, strict=True)
     ]
-    kept = list(range(len(pieces)))
-    for k in reversed(range(len(pieces))):
+    kept = list(range(len(problems)))
+    for k in reversed(range(len(problems))):
         # Where m is as good at k's place, m wins wherever k does, and is in its own regime then.
         rivals = [problems[m].utility.subs(x, places[k]) for m in kept if m != k and own[m]]
         if any(settled(rival - values[k], domain) is True for rival in rivals):
             kept.remove(k)
     found = []
     for k in kept:
-        there = [] if own[k] else [c.subs(x, places[k]) for c in pieces[k].conditions]
-        conditions = settled_all(there, domain)
-        if conditions is not None:
+        there = [] if own[k] else [c.subs(x, places[k]) for c in conditions[k]]
+        needed = settled_all(there, domain)
+        if needed is not None:
             better = [sp.Ge(values[k], values[m], evaluate=False) for m in kept if m != k]
-            candidate = Candidate("", {x: places[k]}, conditions)
+            candidate = Candidate("", {x: places[k]}, needed)
             found.append(Choice(k, candidate, values[k], sp.And(*better)))
-    return found
+    return tuple(found)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import sympy as sp
 
-from proofs.games.game import Family, Game, Parameter, Player, expanded
+from proofs.games.game import Family, Game, Mover, Parameter, Player, expanded
 from proofs.games.solution import Fact
 
 
@@ -28,7 +29,7 @@ def in_order(game: Game, family: Family, threshold: sp.Expr) -> tuple[Game, Fact
     numbered = any(s.indices[0].is_Integer for text in _texts(game) for s in text.atoms(sp.Indexed))
     if len(families) == 1 and not numbered:
         falling = [threshold.subs(family.index, k) for k in range(1, size + 1)]
-        order = tuple(sp.Ge(a, b) for a, b in zip(falling, falling[1:], strict=False))
+        order = tuple(sp.Ge(a, b) for a, b in pairwise(falling))
     assumptions = [
         relation.subs(each.index, k)
         for relation in game.assumptions
@@ -36,13 +37,12 @@ def in_order(game: Game, family: Family, threshold: sp.Expr) -> tuple[Game, Fact
         for k in (range(1, int(each.size) + 1) if relation.has(each.index) else [1])
     ]
     written = expanded(replace(game, assumptions=(*assumptions, *order)))
-    plain = _plain(written)
-    names = {old: new for old, new in plain.items()}
+    names = _plain(written)
 
     def put(value: Any) -> Any:
         return value.xreplace(names) if isinstance(value, sp.Basic) else value
 
-    def player(each: Player) -> Player:
+    def player(each: Mover) -> Player:
         decisions = tuple(
             replace(d, symbol=put(d.symbol), low=put(d.low), high=put(d.high))
             for d in each.decisions

@@ -136,7 +136,7 @@ def stage_reply(
     mover = movers[0]
     shown: tuple[Branch, ...] | None = None
     if not different:
-        answer = _alike(stage, later, views)
+        answer = _largest(stage, later, views) or _alike(stage, later, views)
     elif len(movers) == len(later) == 1 and isinstance(mover, Family):
         answer, shown = _unlike(stage, mover, views[0][0], later[0])
     else:
@@ -179,13 +179,48 @@ def _unlike(
     return [answer], None
 
 
+def _largest(
+    stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]]
+) -> list[Regime] | None:
+    """One player whose utility is the largest of those of several regimes; None for others."""
+    (mover, *more) = stage.movers
+    if more or isinstance(mover, Family) or any(d.integer for d in mover.decisions):
+        return None
+    if any(regime.members is not None for regime in later):
+        return None
+    seen = [view for (view,) in views]
+    if any(f.has(*v.problem.variables) for v in seen for f in v.problem.utility.atoms(*_KINKED)):
+        return None
+    found = envelope(
+        [each.problem for each in seen],
+        [each.conditions for each in seen],
+        stage.domain,
+        stage.everyone,
+        stage.clock,
+    )
+    if found is None:
+        return None
+    for regime, each in zip(later, seen, strict=True):
+        stage.trail.steps.append(_posed(stage.at, each.problem, f" in the regime {regime.name!r}"))
+    stage.facts.extend(_outward(stage.at, fact) for fact in found.facts)
+    names = stage.names
+    how = "two regimes may be equally good"
+    stage.facts.append(Fact(f"the reply of {names} is unique", None, how))
+    answer = [_continued(c.candidate, later[c.piece], c.when, stage.at) for c in found.choices]
+    if found.covers:
+        how = "one of finitely many values is the largest"
+        stage.facts.append(Fact(f"the branches for {names} cover all cases", True, how))
+    else:
+        _coverage(stage, answer, complete=False)
+    return answer
+
+
 def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]]) -> list[Regime]:
     """Players, and families whose members are alike and are taken to decide alike."""
     at, domain, movers = stage.at, stage.domain, stage.movers
     pieces: dict[str, list[Piece]] = {mover.name: [] for mover in movers}
     together: list[Candidates] = []
     needed: list[sp.Expr] = []
-    decided_by_value = False
     for regime, seen in zip(later, views, strict=True):
         where = f" in the regime {regime.name!r}" if len(later) > 1 else ""
         shapes = [_shape(stage, each, where) for each in seen]
@@ -201,14 +236,7 @@ def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]
                 needed += _kept_whole(stage, each, regime.members)
     if len(movers) == 1 and isinstance(movers[0], Player):
         (own,) = pieces.values()
-        largest = envelope(own, domain, stage.everyone, stage.clock, stage.facts)
-        decided_by_value = largest is not None and all(
-            not choice.candidate.conditions for choice in largest
-        )
-        chosen = largest or selected(own, domain, stage.clock, stage.facts)
-        if decided_by_value:
-            statement = f"the branches for {stage.names} cover all cases"
-            stage.facts.append(Fact(statement, True, "one of finitely many values is the largest"))
+        chosen = selected(own, domain, stage.clock, stage.facts)
         if any(decision.integer for decision in movers[0].decisions):
             if not concave_in_all(own, stage.everyone, stage.clock):
                 raise NoClosedForm(
@@ -228,8 +256,7 @@ def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]
         answer = [r for r in answer if not interior_empty(r.conditions, domain)]
     _uniqueness(stage, views, pieces)
     complete = all(found.complete for found in together)
-    if not decided_by_value:
-        _coverage(stage, answer, complete=complete and not needed)
+    _coverage(stage, answer, complete=complete and not needed)
     return answer
 
 
