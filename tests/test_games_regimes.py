@@ -45,7 +45,8 @@ def best_price(cost, ceiling, weights):
     values = profit(grid)
     inner = np.r_[True, values[1:] >= values[:-1]] & np.r_[values[:-1] >= values[1:], True]
     best = -np.inf, cost
-    for peak in np.flatnonzero(inner):
+    peaks = np.flatnonzero(inner)  # a flat stretch at 0 is many
+    for peak in peaks[np.argsort(-values[peaks], kind="stable")[:3]]:
         low, high = grid[max(peak - 1, 0)], grid[min(peak + 1, 2000)]
         for _ in range(12):
             points = np.linspace(low, high, 41)
