@@ -21,6 +21,7 @@ def rate(
 ) -> tuple[int, float]:
     """(instances in a batch, instances per second) for the batch that takes about `seconds`; what
     `prepare` does for a batch is not timed."""
+    step(prepare(1))  # the first run pays for what is loaded
     batch = 1
     while True:
         given = prepare(batch)
@@ -29,7 +30,7 @@ def rate(
         taken = time.perf_counter() - started
         if taken >= seconds / 2 or batch >= MOST:
             return batch, batch / taken
-        # No more than tenfold at once: the first runs pay for what is loaded and compiled.
+        # No more than tenfold at once: a single short run says little.
         batch = min(MOST, 10 * batch, max(2 * batch, int(batch * seconds / max(taken, 1e-6))))
 
 

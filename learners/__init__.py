@@ -5,6 +5,7 @@ mechanism. It may import NumPy and SciPy, and, inside the function that needs th
 Stable-Baselines3, Gymnasium, PettingZoo, hmmlearn and safetensors (the extra `learn`). It imports
 neither `mechkit` nor `solvers` nor `proofs`, so that it can be used alone.
 
-No learner is here yet. The environment protocol with its adapters, the algorithms, and the
-statistics of learned against optimal are still to come.
+`environment` is what a market offers, `adapters` dress it for Gymnasium, Stable-Baselines3 and
+PettingZoo; `learner` is what an algorithm offers, one file each beside it; `known` are problems of
+known answers, `evaluate` plays a policy, `statistics` and `compare` say how far from the optimum.
 """

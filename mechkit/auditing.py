@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     "  mechkit audit --only madda --only dmsb.ic\n  mechkit audit --only first-price --seed 3"
 )
 @click.option(
-    "--only", multiple=True, metavar="NAME", help="Only this entry, paper or claim; repeatable."
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Only this entry, paper or claim, in all of its readings; repeatable.",
 )
 @click.option("--papers/--catalogue", "papers_", default=None, help="Only one of the two.")
 @SEED
@@ -110,8 +113,7 @@ def named(only: tuple[str, ...]) -> tuple[list[str], list[str]]:
 
     claims = [name for name in only if name in papers.PAPERS or "." in name]
     for name in claims:
-        if "." in name:
-            papers.claim_of(name)  # raises, with near misses
+        papers.readings_of(name)  # raises, with near misses
     entries = [name for name in only if name not in claims]
     for name in entries:
         entry_of(name)

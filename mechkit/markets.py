@@ -101,7 +101,8 @@ def _ratio(part: float, whole: float) -> float:
 def _interval(welfare: np.ndarray, best: np.ndarray, again: np.ndarray) -> tuple[float, float]:
     tops = np.array([welfare[rows].sum() for rows in again])
     wholes = np.array([best[rows].sum() for rows in again])
-    shares = np.divide(tops, wholes, out=np.ones_like(tops), where=wholes != 0)
+    some = wholes != 0  # of nothing there is no share: resamples without any gain say nothing
+    shares = tops[some] / wholes[some] if some.any() else np.ones(1)
     low, high = np.percentile(shares, [2.5, 97.5])
     return float(low), float(high)
 

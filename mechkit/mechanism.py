@@ -193,11 +193,16 @@ class Outcome:
 
     @lazy
     def trades(self) -> Array:
-        """Whether anything was allocated at all, bool (batch,)."""
+        """Whether anything was allocated to the agents at all, bool (batch,)."""
         batch = self.draws[0][1].shape[0]
-        x = np.abs(np.reshape(self.draws[0][1] * 1, (batch, -1))).sum(axis=-1) > 0
-        for _, allocation, _, _ in self.draws[1:]:
-            x = x | (np.abs(np.reshape(allocation * 1, (batch, -1))).sum(axis=-1) > 0)
+        some: list[Array] = []
+        for _, allocation, _, _ in self.draws:
+            # On a side of a mechanism what the others get is allocated, too, but not to its agents.
+            got = allocation if self.setting.quantity is None else self.setting.quantity(allocation)
+            some.append(np.abs(np.reshape(got * 1, (batch, -1))).sum(axis=-1) > 0)
+        x = some[0]
+        for more in some[1:]:
+            x = x | more
         return x
 
 

@@ -2,9 +2,11 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import toy_paper
 from commands import refused, run
 
 from mechkit import papers
@@ -68,8 +70,6 @@ def test_a_fact_whose_numbers_do_not_bear_it_out_disagrees(monkeypatch):
         return papers.Finding(honest_status, "arithmetic", "", numbers={"weights": ["1/2", "1/2"]})
 
     honest_status = honest.how.decide(EFFORT).status
-    from dataclasses import replace
-
     claim = replace(honest, how=replace(honest.how, decide=idle))
     result = check(claim, EFFORT)
     assert result.agreement == "DISAGREES"
@@ -168,3 +168,27 @@ def test_unknown_names_are_refused():
 def test_a_mechanism_of_a_paper_is_verified_like_any_other():
     assert "refuted" in run("verify", "toy/bilateral:seller", "--properties", "ic", code=1).stdout
     assert np.isfinite(papers.paper_of("toy").market.optimum(np.ones((2, 5)))).all()
+
+
+def test_a_claim_less_its_reading_stands_for_all_of_them(monkeypatch):
+    claims = [replace(c, id=c.id.replace("toy.ic/", "toy.lies/")) for c in toy_paper.PAPER.claims]
+    monkeypatch.setattr(toy_paper, "PAPER", replace(toy_paper.PAPER, claims=tuple(claims)))
+    papers.paper_of.cache_clear()
+    assert papers.readings_of("toy.lies") == ["toy.lies/own-bid", "toy.lies/seller"]
+    assert papers.readings_of("toy.ic") == ["toy.ic"]
+    assert papers.readings_of("toy") == [claim.id for claim in claims]
+    assert "toy.lies" in refused("audit", "--only", "toy.lie")
+    shown = run("audit", "--only", "toy.lies", "--workers", "1").stdout
+    assert "toy.lies/own-bid" in shown
+    assert "toy.lies/seller" in shown
+    assert "toy.sums" not in shown
+
+
+def test_the_page_counts_what_was_put_to_a_claim_and_says_how_to_replay_it():
+    claims = with_claims(None, ["toy.ic", "toy.sums"], workers=1, evaluations=20_000)
+    asked, computed = claims.claims
+    shown = page(replace(claims, claims=(asked, replace(computed, exercised=1))))
+    assert f"by {asked.exercised:,} trades" in shown
+    assert "by 1 case<" in shown
+    assert "mechkit replay toy.ic.certificate.json" in shown
+    assert "mechkit replay toy.sums.fact.json" in shown

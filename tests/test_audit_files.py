@@ -194,3 +194,17 @@ def test_an_entry_is_pinned_by_the_file_that_its_rule_comes_from(tmp_path, monke
     assert sources.entry_digest(entry_of("first-price")) == sources.digest(
         sources.file_of(entry_of("first-price"))
     )
+
+
+def test_a_disk_that_is_full_is_not_filled_with_half_a_file(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    folder = Folder(tmp_path)
+    folder.keep("whole.json", {"kept": 1})
+    monkeypatch.setattr("mechkit.audit.files.os.fsync", full)
+    folder.keep("half.json", {"lost": 2})
+    folder.keep("whole.json", {"kept": 2})
+    assert "No space left" in folder.trouble
+    assert [path.name for path in tmp_path.iterdir()] == ["whole.json"]
+    assert json.loads((tmp_path / "whole.json").read_bytes()) == {"kept": 1}

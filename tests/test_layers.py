@@ -30,10 +30,10 @@ UNINSTALLED = ("tests", "benchmarks")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("rechecks", "best", "auditing", "deriving"),
+    ("rechecks", "best", "auditing", "deriving", "learning"),
     ("__init__",),
     ("audit", "testing", "report", "exhibit", "derivation", "portrait"),
-    ("instances", "markets"),
+    ("instances", "markets", "environments"),
     ("story", "witness", "sources", "grouped"),
     ("catalogue",),
     ("papers",),
@@ -59,10 +59,20 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 
 HEAVY = frozenset(
     {"cvc5", "cvxpy", "gymnasium", "highspy", "hmmlearn", "hypothesis", "matplotlib", "mpmath"}
-    | {"pettingzoo", "pyomo", "stable_baselines3", "sympy", "torch", "z3"}
+    | {"pettingzoo", "pyomo", "stable_baselines3", "sympy", "tensorboard", "torch", "z3"}
 )
 # The file or package that is built on a heavy library may import it at module level.
-BUILT_ON = {"mechkit.testing": {"hypothesis"}, "proofs.games": {"sympy"}}
+BUILT_ON = {
+    "mechkit.testing": {"hypothesis"},
+    "proofs.games": {"sympy"},
+    "learners.networks": {"torch"},
+    "learners.discrete_sac": {"torch"},
+    "learners.diffusion": {"torch"},
+    "learners.gpt": {"torch"},
+    "learners.cloning": {"torch"},
+    "learners.baselines": {"gymnasium", "stable_baselines3", "torch"},
+    "learners.adapters": {"gymnasium", "pettingzoo", "stable_baselines3"},
+}
 # mpmath is small enough to come with the core; it is heavy to import and light to install.
 INSTALLED_WITH_CORE = {"mpmath"}
 

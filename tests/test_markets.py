@@ -66,3 +66,10 @@ def test_the_command_shows_and_saves(tmp_path):
 )
 def test_bad_usage_is_explained(arguments, said):
     assert said in refused("optimum", *arguments)
+
+
+def test_resamples_without_any_gain_do_not_count_as_the_whole_of_it():
+    best, welfare = np.array([0.0, 0.0, 2.0]), np.array([0.0, 0.0, 1.0])
+    again = np.array([[0, 1, 0], [0, 1, 2], [2, 2, 1]])
+    assert markets._interval(welfare, best, again) == (0.5, 0.5)
+    assert markets._interval(welfare * 0, best * 0, again) == (1, 1)

@@ -164,3 +164,44 @@ def test_bad_input_is_explained(models):
         hmm.Model(np.array([0.5, 0.5]), np.eye(3), np.eye(2))
     with pytest.raises(InputError, match="rounds = 0"):
         hmm.learned(models, np.zeros((20, 3), dtype=int), rounds=0)
+
+
+def as_hmmlearn(model, k, **options):
+    """The k-th model as hmmlearn's, an implementation of its own."""
+    from hmmlearn.hmm import CategoricalHMM
+
+    other = CategoricalHMM(n_components=model.start.shape[-1], init_params="", **options)
+    other.n_features = model.shows.shape[-1]
+    other.startprob_, other.transmat_ = model.start[k].copy(), model.moves[k].copy()
+    other.emissionprob_ = model.shows[k].copy()
+    return other
+
+
+def test_likelihoods_are_those_of_hmmlearn(models):
+    bids = hmm.draw_bids(np.random.default_rng(6), models, 40)
+    theirs = [as_hmmlearn(models, k).score(bids[k][:, None]) for k in range(len(bids))]
+    assert hmm.likelihood(models, bids) == pytest.approx(theirs, rel=1e-10)
+
+
+def test_filtered_states_are_those_of_hmmlearn(models):
+    """The posterior of the last state given all bids is the filtered one."""
+    bids = hmm.draw_bids(np.random.default_rng(7), models, 12)
+    ahead = hmm.forward(models, bids)[:, -1]
+    mine = np.exp(ahead - hmm.likelihood(models, bids)[:, None])
+    for k in range(len(bids)):
+        assert mine[k] == pytest.approx(
+            as_hmmlearn(models, k).predict_proba(bids[k][:, None])[-1], rel=1e-9
+        )
+
+
+@pytest.mark.parametrize("rounds", [1, 10])
+def test_baum_welch_is_that_of_hmmlearn(models, rounds):
+    """The same rounds from the same first guess; hmmlearn's tolerance is put out of reach."""
+    bids = hmm.draw_bids(np.random.default_rng(8), models, 60)
+    found = hmm.learned(models, bids, rounds=rounds, prior=0)
+    for k in range(5):
+        other = as_hmmlearn(models, k, n_iter=rounds, tol=-np.inf, implementation="log")
+        other.fit(bids[k][:, None])
+        assert found.start[k] == pytest.approx(other.startprob_, abs=1e-9)
+        assert found.moves[k] == pytest.approx(other.transmat_, abs=1e-9)
+        assert found.shows[k] == pytest.approx(other.emissionprob_, abs=1e-9)

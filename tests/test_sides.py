@@ -1,5 +1,6 @@
 """One side of a mechanism: the other side's reports are public, and any reports."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -79,3 +80,22 @@ def test_bad_roles_are_explained():
         side(mechanism, "broker")
     with pytest.raises(InputError, match="some agents must act, and some not"):
         side(mechanism, ("buyer", "seller"))
+
+
+def test_trades_on_a_side_are_those_of_its_agents():
+    def to_the_seller_alone(reports):  # the item stays where it is, and the buyer gets nothing
+        return np.broadcast_to(np.array([0, 1]), reports.shape) * 1, np.zeros_like(reports)
+
+    setting = replace(mk.double_auction(1, 1), slack=lambda x: x[:, :0])
+    mechanism = mk.Mechanism.from_outcome(setting, to_the_seller_alone, "nobody buys")
+    assert mk.verify(mechanism, "ic", evaluations=5_000)["ic"].effort.trades > 0
+    buyer = mk.verify(side(mechanism, "buyer"), "ic", evaluations=5_000)["ic"]
+    assert buyer.effort.trades == 0
+    assert buyer.status is mk.Status.UNKNOWN
+    assert "vacuous" in buyer.reason
+
+
+def test_a_proof_on_a_side_says_where_reports_and_what_is_public_lie():
+    buyer = side(market(buyer_pays_cost), "buyer")
+    domain = mk.verify(buyer, "ic", evaluations=5_000, prove=True)["ic"].certificate.domain
+    assert domain.endswith("types in [0, 1], others' reports in [0, 1]")

@@ -32,6 +32,8 @@ from mechkit.story import story
 from mechkit.verdict import Status, Verdict
 from mechkit.verify import verify
 
+COMPUTED = "a computation"
+"""What is put to the toolkit where a claim is no property of a mechanism."""
 CURVED = ("ic", "ex_post_nash")
 """The properties about one agent's own report: they are shown as utility against report."""
 
@@ -86,7 +88,7 @@ def _record(claim: Claim, found: dict[str, Any], seconds: float) -> Checked:
 def asked(claim: Claim) -> str:
     """What was put to the toolkit, in a phrase."""
     how = claim.how
-    return f"{how.property} of {reference(claim)}" if isinstance(how, Asked) else "a computation"
+    return f"{how.property} of {reference(claim)}" if isinstance(how, Asked) else COMPUTED
 
 
 def reference(claim: Claim) -> str:
@@ -242,7 +244,8 @@ def audit_claims(
     folder: Folder | None = None,
     progress: Callable[[float, str], None] | None = None,
 ) -> tuple[Checked, ...]:
-    """Every claim of every paper, or of those named: ids of claims, or of papers for all of theirs.
+    """Every claim of every paper, or of those named: ids of papers, of claims, or of claims less
+    their readings, which stand for all of these.
 
     workers: processes, one per core by default. folder: where each finished claim is written at
     once; what it already holds from the same effort and sources is not run again.
@@ -276,14 +279,11 @@ def audit_claims(
 
 
 def chosen(only: Iterable[str] | None) -> list[str]:
-    """The ids of the claims meant by ids of claims and of papers, in the papers' order."""
+    """The ids of the claims meant by names as of `papers.readings_of`, in the papers' order."""
     known = papers.claims()
     if only is None:
         return list(known)
-    wanted: set[str] = set()
-    for name in only:
-        own = [claim for claim in known if claim.partition(".")[0] == name]
-        wanted |= set(own) if own else {papers.claim_of(name).id}
+    wanted = {claim for name in only for claim in papers.readings_of(name)}
     return [claim for claim in known if claim in wanted]
 
 

@@ -120,11 +120,16 @@ class Folder:
     def _write(self, name: str, data: bytes) -> None:
         """All or nothing: a reader sees the old file or the new one, whatever interrupts."""
         part = self.path / f".{name}.part"
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.path / name)
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self.path / name)
+        except OSError:
+            with suppress(OSError):  # half a file would take the space that is short
+                part.unlink()
+            raise
 
 
 def _plain(data: Any) -> Any:

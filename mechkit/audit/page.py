@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from mechkit import papers
+from mechkit.audit.claims import COMPUTED, file_of
 from mechkit.audit.record import Audit, Checked
 
 STATUSES = ("refuted", "proved", "unrefuted", "unknown", "error")
@@ -133,8 +134,9 @@ def _claim(claim: Checked) -> Iterable[str]:
         "asked": claim.asked,
         "method": claim.method,
         "evidence": claim.evidence,
-        "put to the test": "" if claim.exercised is None else f"by {claim.exercised:,} trades",
+        "put to the test": _exercised(claim),
         "replay": claim.replays,
+        "again": f"mechkit replay {file_of(claim)}" if claim.file else "",
         "by hand": _expected(claim),
         "time": f"{claim.seconds:.1f} s",
     }
@@ -161,6 +163,13 @@ def _claim(claim: Checked) -> Iterable[str]:
 
 def _reading(claim: Checked) -> str:
     return f'<br><span class="soft">Read: {escape(claim.reading)}</span>' if claim.reading else ""
+
+
+def _exercised(claim: Checked) -> str:
+    """How much could have shown the claim to be wrong: profiles with trade, or cases computed."""
+    if claim.exercised is None:
+        return ""
+    return f"by {_many(claim.exercised, 'case' if claim.asked == COMPUTED else 'trade')}"
 
 
 def _expected(claim: Checked) -> str:

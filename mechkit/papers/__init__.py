@@ -34,6 +34,7 @@ __all__ = [
     "claims",
     "mechanism_of",
     "paper_of",
+    "readings_of",
 ]
 
 
@@ -65,10 +66,20 @@ def claims() -> dict[str, Claim]:
 
 
 def claim_of(name: str) -> Claim:
-    """The claim of an id. Raises InputError, with the nearest id, for an unknown one."""
+    """The claim of an id. Raises InputError, with the nearest ids, for an unknown one."""
     known = claims()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
-        raise InputError(f"no claim {name!r}: `mechkit audit --papers` lists them{hint}")
+        raise InputError(f"no claim {name!r}{hint}")
     return known[name]
+
+
+def readings_of(name: str) -> list[str]:
+    """The ids that a name stands for: a paper's claims, a claim, or where no claim has just that
+    id, all of its readings, `name/…`. Raises InputError for an unknown name."""
+    known = claims()
+    if name in PAPERS:
+        return [claim for claim in known if claim.startswith(f"{name}.")]
+    within = [claim for claim in known if claim.startswith(f"{name}/")]
+    return within if within and name not in known else [claim_of(name).id]

@@ -20,7 +20,7 @@ from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.prove.attempt import Attempt, Checked, Found, GaveUp, Proved
 from mechkit.replay import margin_and_tie, margins, negative, robust
-from mechkit.spaces import grid
+from mechkit.spaces import Space, grid
 from mechkit.views import Case
 
 MOST = 100_000
@@ -94,16 +94,35 @@ def explain(argument: Mapping[str, Any]) -> list[str]:
 
 def domain(mechanism: Mechanism, prop: Property, coalition: int) -> str:
     """The domain of a proof by exhaustion in words."""
-    return f"{finite_types(mechanism)}{sizes(prop, mechanism, coalition)}"
+    return f"{finite_types(mechanism)}{beside(mechanism)}{sizes(prop, mechanism, coalition)}"
 
 
 def finite_types(mechanism: Mechanism) -> str:
     """The setting and its finite type space in words."""
-    space = mechanism.setting.types
-    assert space.levels is not None
-    sets = {level for level in space.levels if level is not None}
+    return f"{mechanism.setting.name}, types in {extent(mechanism.setting.types)}"
+
+
+def extent(space: Space) -> str:
+    """Where a space lies: its finite sets, or the least and the largest of its bounds, and whether
+    constraints leave out a part of that."""
+    levels = space.levels or (None,)
+    sets = {level for level in levels if level is not None}
+    some = "" if space.constraints is None else ", with linear constraints"
+    if None in levels:
+        some = (", some of them discrete" if sets else "") + some
+        return f"[{space.low.min()}, {space.high.max()}]{some}"
     shown = [f"{{{', '.join(str(v) for v in level)}}}" for level in sorted(sets)]
-    return f"{mechanism.setting.name}, types in {' × '.join(shown)}"
+    return " × ".join(shown) + some
+
+
+def beside(mechanism: Mechanism) -> str:
+    """Where reports lie that are no types, and what is public."""
+    setting = mechanism.setting
+    shown: dict[str, Space] = {}
+    if setting.reports is not None:
+        shown["reports"] = setting.reports
+    shown |= {name: of for name, of in setting.public.items() if isinstance(of, Space)}
+    return "".join(f", {name} in {extent(space)}" for name, space in shown.items())
 
 
 def sizes(prop: Property, mechanism: Mechanism, coalition: int) -> str:

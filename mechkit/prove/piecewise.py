@@ -21,7 +21,7 @@ from mechkit.mechanism import Mechanism
 from mechkit.properties import Property
 from mechkit.prove import symmetry
 from mechkit.prove.attempt import Attempt, Checked, Found, GaveUp, Proved
-from mechkit.prove.exhaustive import sizes
+from mechkit.prove.exhaustive import beside, extent, sizes
 from mechkit.prove.problem import Problem, problems
 from mechkit.verdict import seconds_text
 from mechkit.views import Case
@@ -136,11 +136,8 @@ def leaves(trees: Any) -> int:
 def domain(mechanism: Mechanism, prop: Property, coalition: int) -> str:
     """The domain of a proof in words."""
     space = mechanism.setting.types
-    text = f"{mechanism.setting.name}, types in [{space.low.min()}, {space.high.max()}]"
-    if space.levels is not None:
-        text += ", some of them discrete"
-    if space.constraints is not None:
-        text += ", with linear constraints"
+    text = f"{mechanism.setting.name}, types in {extent(space)}"
+    text += beside(mechanism)
     if any(check.family == "scaling" for check in prop.checks(mechanism.setting)):
         text += f", factors in [{FACTORS.low[0]}, {FACTORS.high[0]}]"
     return text + sizes(prop, mechanism, coalition)

@@ -15,6 +15,7 @@ import numpy as np
 import sympy as sp
 
 from proofs.games.game import Game, Player
+from proofs.games.growth import RISING
 from proofs.games.lowered import LoweredGame, placed
 from proofs.games.numeric import best_reply, respond
 from proofs.games.solution import Fact
@@ -178,7 +179,7 @@ class Case:
                 local = np.maximum(local, np.where(np.isnan(rise), 0, rise))
         endless = found.unbounded[:, 0]
         if endless.any():
-            how = "the utility has no upper bound"
+            how = RISING
             second = Fact(overall, False, how, self.where[int(np.argmax(endless))])
         else:
             second = self._verdict(overall, gain, found.at)

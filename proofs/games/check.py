@@ -6,7 +6,8 @@ anew), and are they the decisions that the search finds? Replies are also checke
 equilibrium path, after random choices of those who move first: a reply may be wrong there and
 right on the path, and then the equilibrium is wrong, as the leader was deterred or tempted wrongly.
 
-The search (`proofs.games.numeric`) shares nothing with the derivation but the utilities.
+The search (`proofs.games.numeric`) shares nothing with the derivation but the utilities. Where the
+solution has no formula for the last replies, Newton's method guesses them, and search confirms.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from proofs.games.draws import draw
 from proofs.games.examine import Exact, Trouble, examined
 from proofs.games.formulas import Array, Arrays, Unaligned, rows
 from proofs.games.game import Family, Game
+from proofs.games.growth import RISING, growth
 from proofs.games.lowered import Lowered, LoweredGame, grouped, lowered, numbers, placed, symbols
 from proofs.games.numeric import Hint, respond
 from proofs.games.solution import Check, Equilibrium, Failure
+from proofs.games.stationary import stationary
 from proofs.games.steering import unreached
 
 _KEPT = 20
@@ -137,7 +140,10 @@ def _examine(
     """One size of the families: all draws at once, on the path and off it."""
     whole = Piecewise(solution.branches, low, game)
     replies = {r.stage: Piecewise(r.branches, low, game) for r in solution.replies if r.stage > 0}
-    hints = [replies[k].hint if k in replies else None for k in range(len(low.stages))]
+    hints = [
+        replies[k].hint if k in replies else stationary(low, k) if k else None
+        for k in range(len(low.stages))
+    ]
     at = placed(low, group)
     chosen = whole(at)
     record.count(whole.names, chosen.branch)
@@ -239,18 +245,20 @@ def examine_mover(
     trouble = examined(low, stage, mover, at, hints, record.tolerance)
     wrong = np.flatnonzero(trouble.wrong)
     # Rounding may condemn a right formula: the few that fail are tried again from exact values.
-    for k in wrong[:_KEPT]:
-        one = rows(at, slice(k, k + 1))
-        again = exact(int(k), one)
-        if again is not None:
-            second = examined(low, stage, mover, {**one, **again}, hints, record.tolerance)
-            if not second.wrong[0]:
-                trouble.clear(int(k), second)
-                continue
-            one, there = {**one, **again}, second.row(0)
+    few = {int(k): rows(at, slice(k, k + 1)) for k in wrong[:_KEPT]}
+    again = {k: exact(k, one) for k, one in few.items()}
+    few |= {k: {**few[k], **found} for k, found in again.items() if found is not None}
+    second = dict.fromkeys(few)
+    if tried := [k for k, found in again.items() if found is not None]:
+        together = {s: np.concatenate([few[k][s] for k in tried]) for s in at}
+        better = examined(low, stage, mover, together, hints, record.tolerance)
+        second |= {k: better.row(j) for j, k in enumerate(tried)}
+    for k, one in few.items():
+        there = second[k] or trouble.row(k)
+        if there.wrong[0]:
+            record.failures.append(_failure(low, stage, mover, group[k], one, there, path))
         else:
-            there = trouble.row(int(k))
-        record.failures.append(_failure(low, stage, mover, group[int(k)], one, there, path))
+            trouble.clear(k, there)
     if len(group):
         with np.errstate(all="ignore"):
             record.gain = max(record.gain, float(np.nanmax(trouble.gain, initial=0.0)))
@@ -324,6 +332,10 @@ def _failure(
         symbol = choice.symbol
         x = float(trouble.better[symbol][0, member, 0])
         better[symbol[member + 1] if isinstance(symbol, sp.IndexedBase) else symbol] = x
+    reason = trouble.reason[0]
+    if reason == RISING:
+        point = {**values, **numbers({s: one[s] for s in symbols(low)}), **better}
+        reason = growth(mover, point, last=stage == len(low.stages) - 1)
     where = "" if path else ", after other choices of those before"
     return Failure(
         name or f"{mover.name} {member + 1}",
@@ -332,5 +344,5 @@ def _failure(
         better,
         float(trouble.utility[0]),
         float(trouble.gain[0]),
-        trouble.reason[0] + where,
+        reason + where,
     )

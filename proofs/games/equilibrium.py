@@ -1,25 +1,32 @@
 """The equilibrium in numbers, for games without a closed form.
 
-Backward induction by search (`proofs.games.numeric`), from several starts at once. What is found
-is tested once more: how much could any player gain by deviating, with later movers replying anew?
+Backward induction by search (`proofs.games.numeric`), from several starts at once, the replies of
+the last movers guessed by Newton's method (`proofs.games.stationary`). What is found is tested once
+more, by SciPy's search (`proofs.games.deviations`): how much could any player gain by deviating,
+with later movers replying anew?
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
+from proofs.games.deviations import deviation
 from proofs.games.formulas import Array, Arrays, rows
 from proofs.games.game import Family, Game
+from proofs.games.growth import growth
 from proofs.games.lowered import LoweredGame, lowered, numbers, placed, symbols
-from proofs.games.numeric import best_reply, respond
+from proofs.games.numeric import Hint, best_reply, respond
 from proofs.games.solution import Values
+from proofs.games.stationary import stationary
 
 _SAME = 1e-5
+_TOLERANCE = 1e-6
+"""Gains up to it, relative to 1 + |utility|, count as none."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +64,51 @@ def numerical_equilibrium(
     low = lowered(game, sizes)
     at = placed(low, [values] * starts)
     _scatter(low, at, np.random.default_rng(seed))
+    hints = [stationary(low, stage) if stage else None for stage in range(len(low.stages))]
     try:
-        at, settled = respond(low, 0, at)
+        # Later stages first without hints: of several equilibria, Newton's method is as likely to
+        # find one that best replies lead away from, unless it begins near one that they lead to.
+        for stage in range(len(low.stages) - 1, 0, -1):
+            at, _ = respond(low, stage, at, [*[None] * (stage + 1), *hints[stage + 1 :]])
+        at, settled = respond(low, 0, at, hints)
+        if len(low.stages) == 1 and (exact := stationary(low, 0)):
+            # What best replies led to, to the last digits.
+            near, also = respond(low, 0, at, [exact])
+            at = {s: np.concatenate([near[s], at[s]]) for s in at}
+            settled = np.concatenate([also, settled])
     except KeyError as error:
         raise ValueError(f"game {game.name!r}: {error.args[0]}; give it in `values`") from error
-    gains, unbounded, payoffs = _gains(low, at)
+    picked = _distinct(low, at, settled)
+    at, settled = rows(at, picked), settled[picked]
+    gains, unbounded, payoffs = _gains(low, at, hints, seed)
     worst = np.max(list(gains.values()), axis=0)
     if len(low.stages) == 1:
         # Nobody replies later, so that gains alone tell whether this is an equilibrium.
         settled = settled | (worst <= 1e-8)
-    order = np.lexsort((worst, ~settled))
+    order = np.lexsort((np.where(worst <= _TOLERANCE, 0.0, worst), ~settled))
     best = int(order[0])
-    others: list[Values] = []
-    seen = [_point(low, at, best)]
-    for k in order[1:]:
-        point = _point(low, at, int(k))
-        new = all(np.any(np.abs(point - p) > _SAME * (1 + np.abs(p))) for p in seen)
-        if new and settled[k] and worst[k] <= 1e-6:
-            seen.append(point)
-            others.append(numbers({s: at[s][k : k + 1] for s in symbols(low)}))
+    others = [
+        numbers({s: at[s][k : k + 1] for s in symbols(low)})
+        for k in map(int, order[1:])
+        if settled[k] and worst[k] <= _TOLERANCE
+    ]
     reason = ""
     if any(u[best] for u in unbounded.values()):
-        names = ", ".join(name for name, u in unbounded.items() if u[best])
-        reason = f"the utility of {names} has no upper bound"
+        point = {**values, **numbers({s: at[s][best : best + 1] for s in symbols(low)})}
+        reason = "; ".join(
+            growth(mover, point, last=stage == len(low.stages) - 1)
+            for stage, movers in enumerate(low.stages)
+            for mover in movers
+            if unbounded[mover.name][best]
+        )
+    elif wrong := [name for name, v in payoffs.items() if not np.isfinite(v[best])]:
+        reason = (
+            f"the utility of {', '.join(wrong)} is not a finite number, or no decision is "
+            "feasible, wherever search went"
+        )
     elif not settled[best]:
         reason = _cycle(low, rows(at, slice(best, best + 1)))
-    elif not worst[best] <= 1e-6:
+    elif not worst[best] <= _TOLERANCE:
         name = max(gains, key=lambda n: gains[n][best])
         reason = f"{name} gains {gains[name][best]:.2g} (relative) by deviating"
     return NumericalEquilibrium(
@@ -120,19 +146,40 @@ def _scatter(low: LoweredGame, at: dict[sp.Basic, Array], rng: np.random.Generat
                 at[choice.symbol] = (np.round(x) if choice.integer else x)[..., None]
 
 
+def _distinct(low: LoweredGame, at: Arrays, settled: Array) -> list[int]:
+    """Numbers of points that differ from one another, settled ones first."""
+    picked: list[int] = []
+    for k in map(int, np.argsort(~settled, kind="stable")):
+        point = _point(low, at, k)
+        olds = [_point(low, at, old) for old in picked]
+        if all(np.any(np.abs(point - old) > _SAME * (1 + np.abs(old))) for old in olds):
+            picked.append(k)
+    return picked
+
+
 def _gains(
-    low: LoweredGame, at: Arrays
+    low: LoweredGame, at: Arrays, hints: Sequence[Hint | None], seed: int
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+    """By player: gains, whether a utility still rises at 1e13, and utilities, each (games,).
+
+    The larger of what two searches gain: the one that led here, and another one
+    (`proofs.games.deviations`).
+    """
     gains: dict[str, Array] = {}
     unbounded: dict[str, Array] = {}
     payoffs: dict[str, Array] = {}
+    games = range(max(len(v) for v in at.values()))
     for stage, movers in enumerate(low.stages):
         for mover in movers:
-            best = best_reply(low, stage, mover, at)
+            best = best_reply(low, stage, mover, at, hints)
             with np.errstate(all="ignore"):
                 value = np.broadcast_to(mover.payoff(at), (*best.value.shape, 1))[..., 0]
                 gain = (best.value - value) / (1 + np.abs(value))
-            gains[mover.name] = np.where(np.isfinite(value), gain, np.inf).max(axis=1)
+            gain = np.where(np.isfinite(value), gain, np.inf).max(axis=1)
+            second = [
+                deviation(low, stage, mover, rows(at, slice(k, k + 1)), seed=seed)[0] for k in games
+            ]
+            gains[mover.name] = np.maximum(gain, second)
             unbounded[mover.name] = np.asarray(best.unbounded.any(axis=1))
             payoffs[mover.name] = value.mean(axis=1)
     return gains, unbounded, payoffs

@@ -11,6 +11,7 @@ import sympy as sp
 
 from proofs.games.formulas import Array, Arrays
 from proofs.games.game import Family, Game
+from proofs.games.growth import RISING
 from proofs.games.lowered import FEASIBLE, Lowered, LoweredGame
 from proofs.games.numeric import Hint, best_reply
 from proofs.games.solution import Branch
@@ -79,7 +80,10 @@ def examined(
     for constraint in mover.constraints:
         gap, scale = constraint(at)
         feasible &= (gap >= -_INSIDE * scale)[..., 0]
-    safe = {c.symbol: np.where(np.isfinite(at[c.symbol]), at[c.symbol], 0.0) for c in mover.choices}
+    # The search begins at numbers: the mover's own decisions, and those of later movers.
+    free = {c.symbol for c in mover.choices}
+    free |= {s for later in range(stage + 1, len(low.stages)) for s in low.symbols(later)}
+    safe = {s: np.where(np.isfinite(at[s]), at[s], 0.0) for s in free}
     best = best_reply(low, stage, mover, {**at, **safe}, hints)
     with np.errstate(all="ignore"):
         gain = np.where(number, (best.value - value) / (1 + np.abs(value)), np.inf)
@@ -99,7 +103,7 @@ def examined(
     kinds = [
         (~number, "not a real number"),
         (~feasible, "not feasible"),
-        (best.unbounded, "the utility has no upper bound"),
+        (best.unbounded, RISING),
         (gain > tolerance, "another decision is better"),
         (apart > _DECISIONS, "another decision is better"),
     ]

@@ -21,6 +21,8 @@ Array = NDArray[Any]
 Arrays = Mapping[sp.Basic, Array]
 """Numbers by symbol, and by `IndexedBase` for those with one value for each member."""
 
+_SPECIAL = (sp.erf, sp.erfc, sp.erfinv, sp.gamma, sp.loggamma, sp.beta, sp.polygamma, sp.LambertW)
+
 
 class Unaligned(ValueError):
     """A formula whose indices do not run over the members of one family at a time."""
@@ -44,13 +46,17 @@ class Formula:
                 raise Unaligned(f"the index of {atom} is neither a member's own nor a number")
             places[atom] = sp.Dummy()
         rest = rest.xreplace(places)
+        if index is not None and index in rest.free_symbols:
+            raise Unaligned(f"{expression} has the number {index} of a member in it")
         own = {d for d, _, _ in self.sums} | set(places.values())
         for symbol in sorted(rest.free_symbols - own, key=str):
             places[symbol] = sp.Dummy()
         self.names = list(places)
         rest = rest.xreplace(places)
         order = [*places.values(), *(d for d, _, _ in self.sums)]
-        self._call = sp.lambdify(order, rest, "numpy", cse=True)
+        # Loading the functions of SciPy takes its time, and few formulas have any.
+        modules = ["scipy", "numpy"] if rest.has(*_SPECIAL) else "numpy"
+        self._call = sp.lambdify(order, rest, modules, cse=True)
 
     def _without_sums(self, expression: sp.Basic) -> Any:
         """The expression with its outermost sums replaced by names."""
@@ -103,13 +109,14 @@ class Formula:
     def _summed(self, body: Formula, last: sp.Expr, at: Arrays, own: Arrays) -> Array:
         shared = [base for base in own if body.uses(base)]
         count = _count(last, at)
-        old = _total(body(at), count)
-        if not shared:
-            return old
-        if not all(isinstance(base, sp.IndexedBase) for base in shared):
-            return _total(body(at, own), count)
+        # A member's term may be infinite, and the rest of the sum then is no number.
         with np.errstate(all="ignore"):
             before = body(at)
+            old = _total(before, count)
+            if not shared:
+                return old
+            if not all(isinstance(base, sp.IndexedBase) for base in shared):
+                return _total(body(at, own), count)
             return old - (before[:, :1] if _first_only(own) else before) + body(at, own)
 
 

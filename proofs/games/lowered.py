@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,7 @@ def lowered(
     return LoweredGame(game, _stages(expanded(game, sizes)), False, dict(sizes or {}))
 
 
+@lru_cache(maxsize=16)
 def _stages(game: Game) -> tuple[tuple[Lowered, ...], ...]:
     return tuple(tuple(_lowered(mover) for mover in stage) for stage in game.stages)
 

@@ -23,7 +23,8 @@ _ZOOM = 9
 _DECADES = np.concatenate([[0.0], np.logspace(-6, 8, 43)])
 _TINY = 1e-6
 _FINE = 20
-_FAR = np.array([1e10, 1e13])
+_FAR = 1e13
+"""How far infinite ranges are searched; from a start s beyond 1e10, as far as 1000 s or 1e18."""
 _CONFIRMED = 1e-6
 """Part of a guess by which Newton's step may differ from it: that far, the guess is confirmed."""
 
@@ -31,7 +32,7 @@ _CONFIRMED = 1e-6
 @dataclass(frozen=True)
 class Maximum:
     """at, value: (games, members). before: the value at the start. unbounded: where the value
-    still rises at 1e13."""
+    still rises at 1e13, or at a thousand times a start that is farther than 1e10."""
 
     at: Array
     value: Array
@@ -68,7 +69,7 @@ def maximise(
     points = _grid(low, high, start, grid, integer=integer)
     values = evaluate(points)
     before = values[..., -5]
-    unbounded = _rising(points, values, low, high)
+    unbounded = _rising(points, values, start, low, high)
     if integer:
         return _integers(evaluate, points, values, before, unbounded, low, high)
     order = np.argsort(points, axis=2, kind="stable")
@@ -102,7 +103,7 @@ def _grid(low: Array, high: Array, start: Array, grid: int, *, integer: bool) ->
     share = np.linspace(0, 1, grid)
     with np.errstate(all="ignore"):
         inside = low[..., None] + share * (high - low)[..., None]
-        reach = np.concatenate([_DECADES if grid >= _FINE else _DECADES[::3], _FAR])
+        reach = np.concatenate([_DECADES if grid >= _FINE else _DECADES[::3], [1e10, _FAR]])
         up = low[..., None] + reach
         down = high[..., None] - reach
         both = np.concatenate([-reach[:0:-1], reach])
@@ -118,24 +119,35 @@ def _grid(low: Array, high: Array, start: Array, grid: int, *, integer: bool) ->
     for mask, points in kinds:
         if mask.any():
             found[..., : points.shape[2]][mask] = points[mask]
+    far = np.array([-1.0, 1.0]) * _farthest(start)[..., None]
     near = (
         start[..., None]
         + np.array([0.0, -1e-2, 1e-2, -1e-4, 1e-4]) * np.maximum(np.abs(start), 1e-6)[..., None]
     )
-    found = np.concatenate([found, np.clip(near, low[..., None], high[..., None])], axis=2)
+    more = np.clip(np.concatenate([far, near], axis=2), low[..., None], high[..., None])
+    found = np.concatenate([found, more], axis=2)
     if integer:
         found = np.clip(np.round(found), np.ceil(low)[..., None], np.floor(high)[..., None])
     return found
 
 
-def _rising(points: Array, values: Array, low: Array, high: Array) -> Array:
-    """Whether the value at the farthest point of an infinite range is the best of all."""
-    far = np.abs(points) >= 1e9
-    inside = np.where(far, -np.inf, values).max(axis=2)
-    outside = np.where(far, values, -np.inf).max(axis=2)
-    infinite = ~np.isfinite(low) | ~np.isfinite(high)
-    found: Array = infinite & (outside > inside + 1e-9 * (1 + np.abs(inside)))
-    return found
+def _farthest(start: Array) -> Array:
+    return np.asarray(_FAR / 1e10 * np.clip(np.abs(start), 1e10, 1e15))
+
+
+def _rising(points: Array, values: Array, start: Array, low: Array, high: Array) -> Array:
+    """Whether the value at the farthest point of an infinite range is the best of all.
+
+    And better than what is nearer than 1e9, by more than rounding.
+    """
+    far = 0.9 * _farthest(start)[..., None]
+    free = np.where(points > 0, np.isposinf(high)[..., None], np.isneginf(low)[..., None])
+    outer, inner = free & (np.abs(points) >= far), np.abs(points) < 1e9
+    outside = np.where(outer, values, -np.inf).max(axis=2)
+    inside = np.where(inner, values, -np.inf).max(axis=2)
+    rest = np.where(outer, -np.inf, values).max(axis=2)
+    size = np.where(np.isfinite(inside), np.abs(inside), 0.0)
+    return np.asarray((outside >= rest) & (outside > inside + 1e-9 * (1 + size)))
 
 
 def _integers(
@@ -171,37 +183,43 @@ def _integers(
 
 
 def _zoomed(
-    evaluate: Callable[..., Array], points: Array, values: Array, peaks: int, rounds: int, some: Any
+    evaluate: Callable[..., Array],
+    points: Array,
+    values: Array,
+    peaks: int,
+    rounds: int,
+    some: Array,
 ) -> tuple[Array, Array]:
     """From the best `peaks` points of the grid that are no lower than their neighbours."""
     padded = np.pad(values, ((0, 0), (0, 0), (1, 1)), constant_values=-np.inf)
     local = (values >= padded[..., :-2]) & (values >= padded[..., 2:])
     height = np.where(local, values, -np.inf)
-    best_x = best = None
+    tops, heights = [], []
     for _ in range(peaks):
         pick = np.argmax(height, axis=2)[..., None]
-        peak = np.take_along_axis(points, pick, 2)
-        x, value = peak, np.take_along_axis(values, pick, 2)
-        left, right = _neighbours(points, peak)
-        for _ in range(rounds):
-            tried = left + (right - left) * np.linspace(0, 1, _ZOOM)
-            tried = np.concatenate([tried, x], axis=2)
-            found = evaluate(tried, some)
-            at = np.argmax(found, axis=2)[..., None]
-            x, value = np.take_along_axis(tried, at, 2), np.take_along_axis(found, at, 2)
-            # A point that differs from x by rounding alone is no neighbour.
-            below, above = _neighbours(tried, x, (right - left) / (4 * _ZOOM))
-            left, right = np.where(below < x, below, left), np.where(above > x, above, right)
-        if best is None or best_x is None:
-            best_x, best = x, value
-        else:
-            gain = value > best
-            best_x, best = np.where(gain, x, best_x), np.where(gain, value, best)
+        tops.append(np.take_along_axis(points, pick, 2))
+        heights.append(np.take_along_axis(values, pick, 2))
         # The next peak is another one: not this point, nor one equal to it.
-        height = np.where(points == peak, -np.inf, height)
-    assert best is not None
-    assert best_x is not None
-    return best_x[..., 0], best[..., 0]
+        height = np.where(points == tops[-1], -np.inf, height)
+    # All peaks of all games side by side, as that many games.
+    left, right = (
+        np.concatenate(ends)
+        for ends in zip(*(_neighbours(points, top) for top in tops), strict=True)
+    )
+    x, value = np.concatenate(tops), np.concatenate(heights)
+    chosen = np.tile(some, peaks)
+    for _ in range(rounds):
+        tried = left + (right - left) * np.linspace(0, 1, _ZOOM)
+        tried = np.concatenate([tried, x], axis=2)
+        found = evaluate(tried, chosen)
+        at = np.argmax(found, axis=2)[..., None]
+        x, value = np.take_along_axis(tried, at, 2), np.take_along_axis(found, at, 2)
+        # A point that differs from x by rounding alone is no neighbour.
+        below, above = _neighbours(tried, x, (right - left) / (4 * _ZOOM))
+        left, right = np.where(below < x, below, left), np.where(above > x, above, right)
+    x, value = (part[..., 0].reshape(peaks, *points.shape[:2]) for part in (x, value))
+    best = np.argmax(value, axis=0)[None]
+    return np.take_along_axis(x, best, 0)[0], np.take_along_axis(value, best, 0)[0]
 
 
 def _neighbours(points: Array, peak: Array, apart: Any = 0.0) -> tuple[Array, Array]:
@@ -225,7 +243,8 @@ def _newton(
 
     Also says where x is settled: the last step was below 1e-7 of it, or x is at an end of its
     range and the function falls from there. near: a first step that is a smaller part of x than
-    this is not taken, and x is settled.
+    this is not taken, and x is settled; so it is where a constraint cuts the function off and all
+    values around are lower.
     """
     x, best = x.copy(), best.copy()
     settled = np.zeros(x.shape, dtype=bool)
@@ -258,6 +277,13 @@ def _newton(
             settled = (kept & small) | (edge & (f.max(axis=2) <= best + noise))
             if attempt == 0:
                 confirmed = smooth & (np.abs(step) <= near * np.maximum(np.abs(x), _TINY))
+                # A guess on a constraint, beyond which nothing is feasible, has no slope of 0.
+                cut = (np.asarray(near) > 0) & ~smooth & np.isneginf(f).any(axis=2)
+                cut &= f.max(axis=2) <= best + noise
+                if cut.any():
+                    around = x[..., None] * (1 + _CONFIRMED * np.array([-1.0, 1.0]))
+                    around = evaluate(np.clip(around, low[..., None], high[..., None]), some)
+                    confirmed |= cut & (around.max(axis=2) <= best + noise)
             kept, settled = kept & ~confirmed, settled | confirmed
             x, best = np.where(kept, new, x), np.where(kept, value, best)
             if settled.all():

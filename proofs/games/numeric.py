@@ -1,9 +1,10 @@
 """Equilibria by numbers: best replies by search, and fixed points of best replies.
 
 Nothing here differentiates a formula or knows a closed form. A player's problem is searched
-globally (`maximise`; several decisions along lines, Powell 1964); players who move at once are
-iterated to a fixed point of their best replies, accelerated (Anderson 1965); whoever moves before
-others is searched over what the others, solved anew at every candidate, reply.
+globally (`maximise`; several decisions by a population, `evolved`, and then along lines, Powell
+1964); players who move at once are iterated to a fixed point of their best replies, accelerated
+(Anderson 1965); whoever moves before others is searched over what the others, solved anew at every
+candidate, reply.
 
 A first guess of the later replies (`hints`) may come from anywhere: it is where the search begins,
 and it stays only where no search finds anything better. What the search confirms to six digits it
@@ -23,6 +24,7 @@ import sympy as sp
 from proofs.games.formulas import Array, Arrays, rows
 from proofs.games.lowered import Lowered, LoweredGame
 from proofs.games.maximise import maximise
+from proofs.games.population import evolved
 
 Hint = Callable[[Arrays], Mapping[sp.Basic, Array]]
 """A guess of a stage's decisions, given parameters and the decisions of the stages before."""
@@ -30,6 +32,10 @@ Hint = Callable[[Arrays], Mapping[sp.Basic, Array]]
 _CHUNK = 40_000
 _ITERATIONS = 60
 _SAME = 1e-9
+_GENERATIONS = (30, 8)
+"""Of a population, for the last movers and for those whom others reply to."""
+_FLAT = 1e-10
+"""A population gains more than this part of the utility, or it has found nothing."""
 _NESTED = 13
 """Points of the grid for replies that are solved anew at every candidate of an earlier mover."""
 
@@ -93,7 +99,7 @@ def best_reply(
             for part in (found.at, found.value, found.before, found.unbounded)
         )
         return Best({choice.symbol: x[..., None]}, value_, before, unbounded)
-    return _along_lines(mover, at, value, grid, guess=guess)
+    return _along_lines(mover, at, value, grid, last=last, guess=guess)
 
 
 def _noise(mover: Lowered, at: Arrays) -> Array:
@@ -283,9 +289,13 @@ def _along_lines(
     value: Callable[[Mapping[sp.Basic, Array], Any], Array],
     grid: int,
     *,
+    last: bool,
     guess: bool = False,
 ) -> Best:
-    """Several decisions: each in turn, pairs along constraints, and along the way gone so far."""
+    """Several decisions: each in turn, pairs along constraints, and along the way gone so far.
+
+    From the mover's own decisions, or from the best of a population where that is better.
+    """
     symbols = [c.symbol for c in mover.choices]
     integer = np.array([c.integer for c in mover.choices])
     ends = [mover.bounds(c, at) for c in mover.choices]
@@ -302,6 +312,17 @@ def _along_lines(
     best = at_point(x[..., None], slice(None))[..., 0]
     before = best
     unbounded = np.zeros(best.shape, dtype=bool)
+    if grid > _NESTED:
+        rounds = _GENERATIONS[0 if last else 1]
+        there, value_there = evolved(
+            lambda points: at_point(points, slice(None)), low, high, x, integer, rounds=rounds
+        )
+        here = {s: x[:, :, k, None] for k, s in enumerate(symbols)}
+        rounding = mover.rounding({**at, **here})
+        noise = _FLAT * np.abs(best) + 100 * rounding[..., 0]
+        gain = value_there > best + np.where(np.isfinite(noise), noise, 0.0)
+        x = np.where(gain[..., None], there, x)
+        best = np.where(gain, value_there, best)
 
     def search(direction: Array, whole: bool) -> None:
         nonlocal x, best, unbounded
@@ -350,12 +371,18 @@ def _along_lines(
             search(direction, False)
         gone = np.where(integer, 0.0, x - old_x)
         size = np.abs(gone).max(axis=2, keepdims=True)
-        if np.all(best - old <= 1e-15 * (1 + np.abs(best))) and np.all(
+        if not np.any(_more(best, old)) and np.all(
             size <= 1e-10 * np.maximum(np.abs(x).max(axis=2, keepdims=True), 1e-6)
         ):
             break
         search(np.where(size > 0, gone / np.where(size > 0, size, 1), 0), False)
     return Best({s: x[:, :, k, None] for k, s in enumerate(symbols)}, best, before, unbounded)
+
+
+def _more(new: Array, old: Array) -> Array:
+    """Where a value is larger than before by more than rounding; both may be infinite."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((new > old) & ~(new - old <= 1e-15 * (1 + np.abs(new))))
 
 
 def _tangents(

@@ -245,7 +245,7 @@ def _policies(over: str) -> tuple[Claim, ...]:
             "ρ is a constant of past rounds" + ("" if low else ": the contract bid is not scaled"),
             says=free,
             where=where,
-            reading="the optimal ρ from four past rounds' means; " + reading,
+            reading="the optimal ρ from the means of four given past rounds; " + reading,
         ),
     )
 
@@ -255,7 +255,7 @@ def _baselines(over: str) -> tuple[Claim, ...]:
     says = "no base station gains by bidding something else than its value"
     highest = "u_0 and u_(2) are the two highest bids of all providers; " + reading
     uav = "u_0 is the UAV's bid and u_(2) the stations' second highest; " + reading
-    past = "; means over four past rounds, which this round's bids do not move"
+    past = "; means over four given past rounds, which this round's bids do not move"
     where = "Section 6.1"
     low = over == STATIONS
     return (

@@ -26,7 +26,8 @@ TRAINING = Formula(
     corrected="(k*, ε*) = ((δ / C^c)^(1/σ), (δ / C^p)^(1/σ)), 0 where δ ≤ 0",
 )
 ROUNDING = Formula(
-    printed="k^a* = [k*], the largest integer ≤ k*",
+    printed="k^a* = [k*], [x] = min{z ∈ Z, z ≤ x}: there is no least such z, and the largest, "
+    "⌊x⌋, is meant",
     derivation="Φ is concave in k, so the best integer is one of k*'s two neighbours; which one is "
     "a comparison of two values. Below 1 the floor is 0, outside Z⁺.",
     corrected="k^a* = whichever of ⌊k*⌋ and ⌊k*⌋ + 1 (up to C2's bound) gives the larger Φ",
