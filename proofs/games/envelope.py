@@ -7,9 +7,19 @@ nowhere: whoever is in adds g(x) ≥ 0, and would add g(x) ≤ 0 where it is out
     π_j(x) ≥ π_k(x) for every k,  and therefore  U(x) = max_k π_k(x)
 
 on all feasible x, and max_x U = max_k max_x π_k: each formula is maximised over all feasible x,
-its own regime forgotten, and the best of the finitely many values V_k is taken. The inequalities
-are proved for every pair of regimes. Where also π_j > π_k in R_j outside of R_k, a winning piece
-has its maximiser in its own regime; where that is not shown it is a condition.
+its own regime forgotten, and the best of the finitely many values V_k is taken. Where also π_j > π_k
+in R_j outside of R_k, a winning piece has its maximiser in its own regime; where that is not shown
+it is a condition.
+
+Regimes often form a chain: borders b_k(x), in order (b_k ≥ 0 wherever b_(k-1) ≥ 0), and R_k where
+b_k ≥ 0 ≥ b_(k-1). Then neighbours suffice. Write π_k - π_(k+1) = r_k b_k. If r_k ≥ 0 for every k,
+then in R_j, where b_k ≥ 0 for k ≥ j and b_k ≤ 0 for k < j,
+
+    π_j - π_m = Σ_(j≤k<m) r_k b_k ≥ 0 for m > j,   π_j - π_m = -Σ_(m≤k<j) r_k b_k ≥ 0 for m < j.
+
+And if V_k is the largest at x = s, then b_k(s) ≥ 0, or V_(k+1) ≥ π_(k+1)(s) > π_k(s) as soon as
+r_k(s) > 0; likewise b_(k-1)(s) ≤ 0 from r_(k-1)(s) > 0. Other sets of regimes are compared in
+pairs.
 
 A concave π_k with a stationary point s has its maximum over [low, high] at s clipped to it.
 (The pricing of one good to buyers with separate demands; the argument is an exchange of maxima.)
@@ -17,8 +27,9 @@ A concave π_k with a stationary point s has its maximum over [low, high] at s c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import sympy as sp
 
@@ -34,7 +45,10 @@ from proofs.limits import Clock
 
 @dataclass(frozen=True)
 class Envelope:
-    """choices: a winner for each regime that may win. covers: one of them does, shown."""
+    """choices: a winner for each regime that may win, its value a formula in the decision.
+
+    covers: one of them is the best, shown.
+    """
 
     choices: tuple[Choice, ...]
     covers: bool
@@ -57,17 +71,24 @@ def envelope(
         return None
     problems = [_free(problem) for problem in regimes]
     player = problems[0].player
-    if not all(
+    chain = _chain(problems, conditions, everyone)
+    if chain is None and not all(
         proved(_gap(here, there), NONNEGATIVE, everyone.where(*inside))
         for inside, here in zip(conditions, problems, strict=True)
         for there in problems
         if there is not here
     ):
         return None
+    if chain is not None and not all(
+        proved(ratio, NONNEGATIVE, everyone.about(ratio)) for ratio in chain.ratios
+    ):
+        return None
     facts, places = [], []
     for number, problem in enumerate(problems, 1):
-        fact, strict = concave(player, problem.utility, problem.variables, everyone)
-        place = _maximiser(problem, strict, domain, clock) if fact.holds else None
+        near = everyone.about(problem.utility)
+        fact, strict = concave(player, problem.utility, problem.variables, near)
+        near = domain.about(problem.utility, *(side.slack for side in problem.sides))
+        place = _maximiser(problem, strict, near, clock) if fact.holds else None
         if place is None:
             return None
         statement = f"{fact.statement}, by the formula of regime {number} of {len(problems)}"
@@ -75,13 +96,60 @@ def envelope(
         places.append(place)
     statement = f"the utility of {player} is the largest of {len(problems)} formulas everywhere"
     how = "in each regime its own formula is at least that of every other regime"
+    if chain is not None:
+        how = "neighbouring formulas differ by a nonnegative multiple of the border between them"
     facts.append(Fact(statement, True, how))
-    own = [
-        _own_regime(k, conditions, problems, place, domain, everyone)
-        for k, place in enumerate(places)
-    ]
-    choices = _winners(conditions, problems, places, domain, own)
+    if chain is not None:
+        own = [_own_link(k, chain, problems, place, domain, everyone) for k, place in enumerate(places)]
+    else:
+        own = [
+            _own_regime(k, conditions, problems, place, domain, everyone)
+            for k, place in enumerate(places)
+        ]
+    choices = _winners(conditions, problems, places, domain, own, chain)
     return Envelope(choices, all(own[choice.piece] for choice in choices), tuple(facts))
+
+
+@dataclass(frozen=True)
+class Chain:
+    """borders: b_k between regimes k and k+1. ratios: (π_k - π_(k+1)) / b_k."""
+
+    borders: tuple[sp.Expr, ...]
+    ratios: tuple[sp.Expr, ...]
+
+
+def _chain(
+    problems: Sequence[Problem], conditions: Sequence[tuple[sp.Expr, ...]], everyone: Domain
+) -> Chain | None:
+    """The borders of regimes that lie in a row, and are shown to; None for others."""
+    borders: list[sp.Expr] = []
+    for before, after in pairwise(conditions):
+        shared = [b for b in before if any(sp.expand(b + c) == 0 for c in after)]
+        if len(shared) != 1:
+            return None
+        borders += shared
+    ends = [sp.S.Zero, *borders, sp.S.Zero]
+    for inside, last, own in zip(conditions, ends[:-1], ends[1:], strict=True):
+        wanted = {sp.expand(e) for e in (own, -last) if e != 0}
+        if {sp.expand(e) for e in inside} != wanted:
+            return None
+    if not all(_implies(one, other, everyone) for one, other in pairwise(borders)):
+        return None
+    ratios = tuple(
+        sp.factor(_gap(here, there) / border)
+        for (here, there), border in zip(pairwise(problems), borders, strict=True)
+    )
+    return Chain(tuple(borders), ratios)
+
+
+def _implies(one: sp.Expr, other: sp.Expr, everyone: Domain) -> bool:
+    """Where `one` ≥ 0, `other` ≥ 0, and where `other` ≤ 0, `one` ≤ 0."""
+    near = everyone.about(one, other)
+    if signs(other - one, near) <= NONNEGATIVE:
+        return True
+    return proved(other, NONNEGATIVE, near.where(one)) and proved(
+        -one, NONNEGATIVE, near.where(-other)
+    )
 
 
 def _free(problem: Problem) -> Problem:
@@ -157,6 +225,28 @@ def _own_regime(
     )
 
 
+def _own_link(
+    k: int,
+    chain: Chain,
+    problems: Sequence[Problem],
+    place: sp.Expr,
+    domain: Domain,
+    everyone: Domain,
+) -> bool:
+    """Likewise for regime k of a chain, by its neighbours."""
+    (x,) = problems[k].variables
+    known = domain.about(place, *(side.slack for side in problems[k].sides))
+    away = [
+        sp.Gt(side.slack, 0)
+        for side in problems[k].sides
+        if _strictly(side.slack, x, place, known)
+    ]
+    return all(
+        proved(ratio, POSITIVE, everyone.about(ratio, *away).where(*away))
+        for ratio in chain.ratios[max(k - 1, 0) : k + 1]
+    )
+
+
 def _strictly(slack: sp.Expr, x: sp.Basic, place: sp.Expr, domain: Domain) -> bool:
     """The slack of a bound at the place, which may be a minimum, is positive."""
     if isinstance(place, sp.Min):
@@ -170,25 +260,71 @@ def _winners(
     places: Sequence[sp.Expr],
     domain: Domain,
     own: Sequence[bool],
+    chain: Chain | None,
 ) -> tuple[Choice, ...]:
     """Every piece whose value may be the largest, where it is."""
     (x,) = problems[0].variables
-    values = [
-        sp.factor(sp.together(p.utility)).subs(x, place)
-        for p, place in zip(problems, places, strict=True)
-    ]
+    formulas = [sp.factor(sp.together(problem.utility)) for problem in problems]
     kept = list(range(len(problems)))
     for k in reversed(range(len(problems))):
         # Where m is as good at k's place, m wins wherever k does, and is in its own regime then.
-        rivals = [problems[m].utility.subs(x, places[k]) for m in kept if m != k and own[m]]
-        if any(settled(rival - values[k], domain) is True for rival in rivals):
+        rivals = [m for m in kept if m != k and own[m]]
+        if chain is not None:
+            rivals = [m for m in rivals if abs(m - k) == 1]
+        if any(_as_good(m, k, problems, places[k], domain) for m in rivals):
             kept.remove(k)
     found = []
     for k in kept:
         there = [] if own[k] else [c.subs(x, places[k]) for c in conditions[k]]
         needed = settled_all(there, domain)
         if needed is not None:
-            better = [sp.Ge(values[k], values[m], evaluate=False) for m in kept if m != k]
             candidate = Candidate("", {x: places[k]}, needed)
-            found.append(Choice(k, candidate, values[k], sp.And(*better)))
+            found.append(Choice(k, candidate, formulas[k]))
     return tuple(found)
+
+
+def _as_good(
+    m: int, k: int, problems: Sequence[Problem], place: sp.Expr, domain: Domain
+) -> bool:
+    """Formula m is at least formula k at k's place, whatever the parameters."""
+    (x,) = problems[k].variables
+    gap = _gap(problems[m], problems[k])
+    # A minimum is one of its parts, and which of them is open.
+    return all(
+        signs(gap.subs(x, part), domain.about(gap, part)) <= NONNEGATIVE
+        for part in (place.args if isinstance(place, (sp.Min, sp.Max)) else (place,))
+    )
+
+
+def named_after(
+    choices: Sequence[Choice], taken: Iterable[sp.Basic]
+) -> tuple[tuple[Choice, ...], dict[sp.Symbol, sp.Expr]]:
+    """The choices in names for what recurs, each the best where it is as good as every other.
+
+    names: x_1 for the decision x of the first choice, V_1 for its value in terms of x_1. One
+    choice alone needs none.
+    """
+    if len(choices) < 2:
+        return tuple(choices), {}
+    used = {str(symbol) for symbol in taken}
+
+    def named(base: str, k: int, like: sp.Basic) -> sp.Symbol:
+        while any(f"{base}_{n}" in used for n in range(1, len(choices) + 1)):
+            base += "prime"
+        return sp.Symbol(f"{base}_{k}", **like.assumptions0)
+
+    names: dict[sp.Symbol, sp.Expr] = {}
+    own: list[sp.Symbol] = []
+    for k, choice in enumerate(choices, 1):
+        ((x, value),) = choice.candidate.decisions.items()
+        own.append(named(str(x), k, x))
+        names[own[-1]] = value
+    values = [named("V", k, sp.Dummy(real=True)) for k in range(1, len(choices) + 1)]
+    found = []
+    for k, (choice, at, value) in enumerate(zip(choices, own, values, strict=True)):
+        ((x, _),) = choice.candidate.decisions.items()
+        names[value] = choice.value.subs(x, at)
+        best = [sp.Ge(value, other) for j, other in enumerate(values) if j != k]
+        candidate = replace(choice.candidate, decisions={x: at})
+        found.append(replace(choice, candidate=candidate, when=sp.And(*best)))
+    return tuple(found), names

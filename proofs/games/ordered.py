@@ -7,29 +7,44 @@ then the sets of members that are in at some decision of an earlier mover are ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import sympy as sp
 
 from proofs.games.game import Family, Game, Mover, Parameter, Player, expanded
+from proofs.games.inner import inner
 from proofs.games.solution import Fact
+from proofs.games.trail import Apart
+from proofs.games.views import Regime
 
 
-def in_order(game: Game, family: Family, threshold: sp.Expr) -> tuple[Game, Fact]:
-    """The game with all members as players, symbols `w_3` for `w[3]`, and the order assumed.
+@dataclass(frozen=True)
+class Ordered:
+    """The game with all members as players. names: `w_3` for `w[3]`."""
 
-    threshold: in the family's index. Where members are not interchangeable no order is assumed.
-    """
+    game: Game
+    fact: Fact
+    family: Family
+    names: Mapping[sp.Basic, sp.Symbol]
+
+    def member(self, expression: sp.Expr, k: int) -> sp.Expr:
+        """A formula in the family's index, of member k."""
+        return expression.subs(self.family.index, k).xreplace(dict(self.names))
+
+
+def in_order(game: Game, members: Apart) -> Ordered | None:
+    """The game written out and the order assumed; None where members are not interchangeable."""
+    family, threshold = members.family, members.threshold
     size = int(family.size)
     families = [mover for mover in game.players if isinstance(mover, Family)]
-    order: tuple[Any, ...] = ()
     numbered = any(s.indices[0].is_Integer for text in _texts(game) for s in text.atoms(sp.Indexed))
-    if len(families) == 1 and not numbered:
-        falling = [threshold.subs(family.index, k) for k in range(1, size + 1)]
-        order = tuple(sp.Ge(a, b) for a, b in pairwise(falling))
+    if len(families) != 1 or numbered:
+        return None
+    falling = [threshold.subs(family.index, k) for k in range(1, size + 1)]
+    order = tuple(sp.Ge(a, b) for a, b in pairwise(falling))
     assumptions = [
         relation.subs(each.index, k)
         for relation in game.assumptions
@@ -60,12 +75,37 @@ def in_order(game: Game, family: Family, threshold: sp.Expr) -> tuple[Game, Fact
         assumptions=tuple(put(relation) for relation in written.assumptions),
         name=game.name,
     )
-    if not order:
-        return found, Fact(f"members of {family.name} are written out", True, "in no order")
-    falls = " ≥ ".join(str(put(threshold.subs(family.index, k))) for k in range(1, size + 1))
+    falls = " ≥ ".join(str(threshold.subs(family.index, k).xreplace(names)) for k in range(1, size + 1))
     statement = f"members of {family.name} are numbered so that {falls}"
     how = "no loss: two that change places with their parameters leave the game as it is"
-    return found, Fact(statement, True, how)
+    return Ordered(found, Fact(statement, True, how), family, names)
+
+
+def nested(ordered: Ordered, members: Apart) -> list[Regime]:
+    """The members' replies: the first k of them inside their bounds, for k from all to none.
+
+    Each member's problem is its own and its reply is `inside` where its edge is nonnegative, else
+    0, so all that the order of thresholds leaves to ask is how many are inside.
+    """
+    at, size = inner(ordered.game), int(ordered.family.size)
+    joining = list(range(1, size + 1))
+    if members.rising:
+        joining.reverse()  # where the decision rises past the lowest threshold, its member joins
+    edges = [at.inward(ordered.member(members.edge, k)) for k in joining]
+    found = []
+    for count in reversed(range(size + 1)):
+        out = joining[count:]
+        decisions = {
+            at.inward(ordered.member(x, k)): at.inward(
+                sp.S.Zero if k in out else ordered.member(value, k)
+            )
+            for k in range(1, size + 1)
+            for x, value in members.inside.items()
+        }
+        name = ", ".join(f"{ordered.member(x, k)} = 0" for k in sorted(out) for x in members.inside)
+        conditions = (*edges[count - 1 : count], *(-edge for edge in edges[count : count + 1]))
+        found.append(Regime(name or "interior", conditions, decisions))
+    return found
 
 
 def _texts(game: Game) -> Iterator[sp.Basic]:

@@ -25,52 +25,21 @@ from proofs.games.corners import (
 )
 from proofs.games.coverage import covered
 from proofs.games.domains import Domain
-from proofs.games.envelope import envelope
+from proofs.games.envelope import envelope, named_after
+from proofs.games.factors import NEGATIVE, POSITIVE
 from proofs.games.families import Members, covering, differ, family_reply, stays
 from proofs.games.game import Family, Mover, Player
 from proofs.games.inner import Inner, decided
 from proofs.games.integers import integer_regimes
 from proofs.games.second_order import concave
 from proofs.games.selection import Piece, concave_in_all, selected
+from proofs.games.signs import signs
 from proofs.games.solution import Branch, Fact, Reply, Step
+from proofs.games.trail import Apart, Indifferent, Trail
 from proofs.games.unbounded import NoEquilibrium, ends
 from proofs.games.uniqueness import unique, unique_in_family
 from proofs.games.views import Regime, View, put_all, view, with_rests
 from proofs.limits import Clock
-
-
-@dataclass
-class Trail:
-    """What a derivation has found so far; it is kept when the derivation ends early.
-
-    partial: there are parameters, or earlier decisions, for which it has no formula. whole:
-    families may not be written out member by member.
-    """
-
-    replies: list[Reply] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    partial: bool = False
-    whole: bool = True
-
-
-class Indifferent(Exception):
-    """A player whose utility depends on nothing that it decides, in the stage of that number."""
-
-    def __init__(self, player: str, stage: int) -> None:
-        super().__init__(player, stage)
-        self.player, self.stage = player, stage
-
-
-class Apart(Exception):
-    """A family of a given size whose members an earlier mover may drive to their bounds.
-
-    threshold: in the family's index, an expression that decides the order in which they go.
-    """
-
-    def __init__(self, family: Family, threshold: sp.Expr) -> None:
-        super().__init__(family.name)
-        self.family, self.threshold = family, threshold
 
 
 # Whose derivatives do not tell whether a function rises or is concave.
@@ -149,7 +118,7 @@ def stage_reply(
     reply = Reply(number, tuple(m.name for m in movers), branches, tuple(stage.facts))
     trail.facts += stage.facts
     trail.replies.insert(0, reply)
-    trail.steps.append(_answered(number, branches))
+    trail.steps.append(answered(number, branches))
     return answer
 
 
@@ -191,12 +160,15 @@ def _largest(
     seen = [view for (view,) in views]
     if any(f.has(*v.problem.variables) for v in seen for f in v.problem.utility.atoms(*_KINKED)):
         return None
-    found = envelope(
+    # A share of the time: where it is not enough, the regimes are compared as any others are.
+    found = stage.clock.limited(
+        envelope,
         [each.problem for each in seen],
         [each.conditions for each in seen],
         stage.domain,
         stage.everyone,
         stage.clock,
+        seconds=stage.clock.left / 2,
     )
     if found is None:
         return None
@@ -206,7 +178,9 @@ def _largest(
     names = stage.names
     how = "two regimes may be equally good"
     stage.facts.append(Fact(f"the reply of {names} is unique", None, how))
-    answer = [_continued(c.candidate, later[c.piece], c.when, stage.at) for c in found.choices]
+    choices, names = named_after(found.choices, stage.at.symbols)
+    stage.trail.names |= {x: stage.at.outward(value) for x, value in names.items()}
+    answer = [_continued(c.candidate, later[c.piece], c.when, stage.at) for c in choices]
     if found.covers:
         how = "one of finitely many values is the largest"
         stage.facts.append(Fact(f"the branches for {names} cover all cases", True, how))
@@ -233,7 +207,7 @@ def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]
             )
         if regime.members is not None:
             for each in seen:
-                needed += _kept_whole(stage, each, regime.members)
+                needed += _kept_whole(stage, each, regime, regime.members)
     if len(movers) == 1 and isinstance(movers[0], Player):
         (own,) = pieces.values()
         chosen = selected(own, domain, stage.clock, stage.facts)
@@ -350,7 +324,9 @@ def _coverage(stage: Stage, answer: Sequence[Regime], *, complete: bool) -> None
     stage.facts.append(_outward(stage.at, Fact(statement, found.holds, found.how, found.at)))
 
 
-def _kept_whole(stage: Stage, seen: View, members: Members) -> tuple[sp.Expr, ...]:
+def _kept_whole(
+    stage: Stage, seen: View, regime: Regime, members: Members
+) -> tuple[sp.Expr, ...]:
     """What ensures that a mover does not want to drive members of a family to their bounds."""
     problem = seen.problem
     inside = with_rests(stage.everyone, seen)
@@ -362,7 +338,7 @@ def _kept_whole(stage: Stage, seen: View, members: Members) -> tuple[sp.Expr, ..
         stage.facts.append(Fact(statement, True, how))
         return ()
     if not stage.trail.whole:
-        _apart(stage, seen, members)
+        _apart(stage, seen, regime)
     needed = covering(problem, seen.conditions, stage.everyone)
     if needed is None:
         raise NoClosedForm(
@@ -375,16 +351,31 @@ def _kept_whole(stage: Stage, seen: View, members: Members) -> tuple[sp.Expr, ..
     return needed
 
 
-def _apart(stage: Stage, seen: View, members: Members) -> None:
-    """Raise Apart where each member has one threshold in the mover's one decision."""
-    at, name = stage.at, members.problem.player
-    family = next(mover for mover in at.game.players if mover.name == name)
+def _apart(stage: Stage, seen: View, regime: Regime) -> None:
+    """Raise Apart where every member's own problem has one threshold in the mover's decision."""
+    at, members = stage.at, regime.members
+    assert members is not None
+    family = next(mover for mover in at.game.players if mover.name == members.problem.player)
     assert isinstance(family, Family)
-    if family.size.is_Integer and len(seen.problem.variables) == len(seen.conditions) == 1:
-        (x,), (edge,) = seen.problem.variables, seen.conditions
-        slope = sp.diff(edge, x)
-        if not slope.has(x) and slope != 0:
-            raise Apart(family, at.outward(sp.simplify(-edge.subs(x, 0) / slope)))
+    if not (
+        family.size.is_Integer
+        and stage.number == len(at.game.stages) - 2
+        and not members.rests
+        and members.drop_out
+        and len(seen.problem.variables) == len(seen.conditions) == 1
+    ):
+        return
+    (x,), (edge,) = seen.problem.variables, seen.conditions
+    slope = sp.diff(edge, x)
+    if slope.has(x) or signs(slope, stage.domain) not in (POSITIVE, NEGATIVE):
+        return
+    raise Apart(
+        family,
+        threshold=at.outward(sp.simplify(-edge.subs(x, 0) / slope)),
+        edge=at.outward(edge),
+        rising=signs(slope, stage.domain) == POSITIVE,
+        inside={at.outward(y): at.outward(regime.decisions[y]) for y in members.problem.variables},
+    )
 
 
 def _shape(stage: Stage, seen: View, where: str) -> Piece:
@@ -451,7 +442,7 @@ def _posed(at: Inner, problem: Problem, where: str) -> Step:
     )
 
 
-def _answered(stage: int, branches: Sequence[Branch]) -> Step:
+def answered(stage: int, branches: Sequence[Branch]) -> Step:
     formulas: list[sp.Basic] = []
     for each in branches:
         formulas += [sp.Eq(x, value, evaluate=False) for x, value in each.decisions.items()]
