@@ -27,9 +27,9 @@ from proofs.games.inner import Inner, decided, inner
 from proofs.games.ordered import Ordered, in_order, nested
 from proofs.games.signs import empty
 from proofs.games.solution import Branch, Check, Equilibrium, Fact, Reply, Status
-from proofs.games.stages import answered, branch, stage_reply
+from proofs.games.stages import stage_reply
 from proofs.games.sums import put
-from proofs.games.trail import Apart, Indifferent, Trail
+from proofs.games.trail import Apart, Indifferent, Trail, answered, branch
 from proofs.games.unbounded import NoEquilibrium
 from proofs.games.views import Regime
 from proofs.limits import Clock, TimeIsUp, time_limit
@@ -191,9 +191,7 @@ def _limits(missed: Sequence[str], verdict: Check, *, partial: bool) -> str:
     return "; ".join(parts)
 
 
-def _backwards(
-    at: Inner, trail: Trail, clock: Clock, known: Sequence[Regime]
-) -> list[Regime]:
+def _backwards(at: Inner, trail: Trail, clock: Clock, known: Sequence[Regime]) -> list[Regime]:
     """The regimes of the whole game: every decision in terms of parameters (and of names)."""
     later = list(known) or [Regime("", (), {})]
     for stage in reversed(range(len(at.game.stages) - bool(known))):
@@ -218,7 +216,7 @@ def in_full(branches: Sequence[Branch], names: Mapping[sp.Symbol, sp.Expr]) -> t
 
 
 def _full(formula: sp.Basic, names: Mapping[sp.Symbol, sp.Expr]) -> sp.Basic:
-    for name, value in reversed(names.items()):
+    for name, value in reversed(list(names.items())):
         formula = formula.xreplace({name: value})
     return formula
 

@@ -56,7 +56,7 @@ class Domain:
         return replace(self, ranges={**self.ranges, **ranges})
 
     def about(self, *expressions: sp.Basic) -> Domain:
-        """A superset: what is said about no other symbols. The domain itself where it has families."""
+        """A superset, by what is said of these symbols alone; of families, the domain itself."""
         if any(span.members is not None for span in self.ranges.values()):
             return self
         kept: set[sp.Basic] = set().union(*(e.free_symbols for e in expressions))

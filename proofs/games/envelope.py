@@ -7,9 +7,9 @@ nowhere: whoever is in adds g(x) ≥ 0, and would add g(x) ≤ 0 where it is out
     π_j(x) ≥ π_k(x) for every k,  and therefore  U(x) = max_k π_k(x)
 
 on all feasible x, and max_x U = max_k max_x π_k: each formula is maximised over all feasible x,
-its own regime forgotten, and the best of the finitely many values V_k is taken. Where also π_j > π_k
-in R_j outside of R_k, a winning piece has its maximiser in its own regime; where that is not shown
-it is a condition.
+its own regime forgotten, and the best of the finitely many values V_k is taken. Where also
+π_j > π_k in R_j outside of R_k, a winning piece has its maximiser in its own regime; where that is
+not shown it is a condition.
 
 Regimes often form a chain: borders b_k(x), in order (b_k ≥ 0 wherever b_(k-1) ≥ 0), and R_k where
 b_k ≥ 0 ≥ b_(k-1). Then neighbours suffice. Write π_k - π_(k+1) = r_k b_k. If r_k ≥ 0 for every k,
@@ -36,6 +36,7 @@ import sympy as sp
 from proofs.games.corners import Candidate, Problem, candidates, settled, settled_all
 from proofs.games.domains import Domain
 from proofs.games.factors import NONNEGATIVE, POSITIVE
+from proofs.games.forms import neat
 from proofs.games.second_order import concave
 from proofs.games.selection import Choice
 from proofs.games.signs import proved, signs
@@ -100,7 +101,9 @@ def envelope(
         how = "neighbouring formulas differ by a nonnegative multiple of the border between them"
     facts.append(Fact(statement, True, how))
     if chain is not None:
-        own = [_own_link(k, chain, problems, place, domain, everyone) for k, place in enumerate(places)]
+        own = [
+            _own_link(k, chain, problems, place, domain, everyone) for k, place in enumerate(places)
+        ]
     else:
         own = [
             _own_regime(k, conditions, problems, place, domain, everyone)
@@ -237,9 +240,7 @@ def _own_link(
     (x,) = problems[k].variables
     known = domain.about(place, *(side.slack for side in problems[k].sides))
     away = [
-        sp.Gt(side.slack, 0)
-        for side in problems[k].sides
-        if _strictly(side.slack, x, place, known)
+        sp.Gt(side.slack, 0) for side in problems[k].sides if _strictly(side.slack, x, place, known)
     ]
     return all(
         proved(ratio, POSITIVE, everyone.about(ratio, *away).where(*away))
@@ -283,9 +284,7 @@ def _winners(
     return tuple(found)
 
 
-def _as_good(
-    m: int, k: int, problems: Sequence[Problem], place: sp.Expr, domain: Domain
-) -> bool:
+def _as_good(m: int, k: int, problems: Sequence[Problem], place: sp.Expr, domain: Domain) -> bool:
     """Formula m is at least formula k at k's place, whatever the parameters."""
     (x,) = problems[k].variables
     gap = _gap(problems[m], problems[k])
@@ -323,7 +322,7 @@ def named_after(
     found = []
     for k, (choice, at, value) in enumerate(zip(choices, own, values, strict=True)):
         ((x, _),) = choice.candidate.decisions.items()
-        names[value] = choice.value.subs(x, at)
+        names[value] = neat(choice.value.subs(x, at))
         best = [sp.Ge(value, other) for j, other in enumerate(values) if j != k]
         candidate = replace(choice.candidate, decisions={x: at})
         found.append(replace(choice, candidate=candidate, when=sp.And(*best)))

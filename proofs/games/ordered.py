@@ -39,17 +39,15 @@ def in_order(game: Game, members: Apart) -> Ordered | None:
     """The game written out and the order assumed; None where members are not interchangeable."""
     family, threshold = members.family, members.threshold
     size = int(family.size)
-    families = [mover for mover in game.players if isinstance(mover, Family)]
-    numbered = any(s.indices[0].is_Integer for text in _texts(game) for s in text.atoms(sp.Indexed))
-    if len(families) != 1 or numbered:
+    families = sum(isinstance(mover, Family) for mover in game.players)
+    if families > 1 or not _interchangeable(game, family):
         return None
     falling = [threshold.subs(family.index, k) for k in range(1, size + 1)]
     order = tuple(sp.Ge(a, b) for a, b in pairwise(falling))
     assumptions = [
-        relation.subs(each.index, k)
+        relation.subs(family.index, k)
         for relation in game.assumptions
-        for each in [next((f for f in families if relation.has(f.index)), family)]
-        for k in (range(1, int(each.size) + 1) if relation.has(each.index) else [1])
+        for k in (range(1, size + 1) if relation.has(family.index) else [1])
     ]
     written = expanded(replace(game, assumptions=(*assumptions, *order)))
     names = _plain(written)
@@ -67,15 +65,17 @@ def in_order(game: Game, members: Apart) -> Ordered | None:
 
     parameters: list[Parameter] = []
     for parameter in game.parameters:
-        members = [new for old, new in names.items() if old.base == parameter.symbol]
-        parameters += [replace(parameter, symbol=new) for new in members] or [parameter]
+        own = [new for old, new in names.items() if old.base == parameter.symbol]
+        parameters += [replace(parameter, symbol=new) for new in own] or [parameter]
     found = Game(
         stages=tuple(tuple(player(each) for each in stage) for stage in written.stages),
         parameters=tuple(parameters),
         assumptions=tuple(put(relation) for relation in written.assumptions),
         name=game.name,
     )
-    falls = " ≥ ".join(str(threshold.subs(family.index, k).xreplace(names)) for k in range(1, size + 1))
+    falls = " ≥ ".join(
+        str(threshold.subs(family.index, k).xreplace(names)) for k in range(1, size + 1)
+    )
     statement = f"members of {family.name} are numbered so that {falls}"
     how = "no loss: two that change places with their parameters leave the game as it is"
     return Ordered(found, Fact(statement, True, how), family, names)
@@ -106,6 +106,24 @@ def nested(ordered: Ordered, members: Apart) -> list[Regime]:
         conditions = (*edges[count - 1 : count], *(-edge for edge in edges[count : count + 1]))
         found.append(Regime(name or "interior", conditions, decisions))
     return found
+
+
+def _interchangeable(game: Game, family: Family) -> bool:
+    """No member is named, no number of a member counts as a number, and every sum is over all."""
+    for text in _texts(game):
+        sums = text.atoms(sp.Sum)
+        if any(total.limits != ((total.limits[0][0], 1, family.size),) for total in sums):
+            return False
+        free = {family.index, *(total.limits[0][0] for total in sums)}
+        indexed = text.atoms(sp.Indexed)
+        if any(one.indices[0] not in free for one in indexed):
+            return False
+        plain = text.xreplace({one: sp.Dummy() for one in indexed})
+        if any(limit.function.has(limit.limits[0][0]) for limit in plain.atoms(sp.Sum)):
+            return False
+        if plain.xreplace({total: sp.Dummy() for total in plain.atoms(sp.Sum)}).has(family.index):
+            return False
+    return True
 
 
 def _texts(game: Game) -> Iterator[sp.Basic]:

@@ -1,14 +1,17 @@
-"""What a derivation leaves behind on its way, and how it leaves a game that it cannot take as given."""
+"""What a derivation leaves behind on its way, in the symbols of the game, and how it may end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
+from proofs.games.corners import Problem
 from proofs.games.game import Family
-from proofs.games.solution import Fact, Reply, Step
+from proofs.games.inner import Inner
+from proofs.games.solution import Branch, Fact, Reply, Step
+from proofs.games.views import Regime
 
 
 @dataclass
@@ -57,3 +60,44 @@ class Apart(Exception):
         super().__init__(family.name)
         self.family, self.threshold, self.edge = family, threshold, edge
         self.rising, self.inside = rising, inside
+
+
+def branch(at: Inner, regime: Regime, only: set[sp.Basic] | None = None) -> Branch:
+    """The regime in the symbols of the game; only: the decisions to keep."""
+    return Branch(
+        regime.name,
+        at.outward(regime.formula),
+        {
+            at.outward(x): at.outward(value)
+            for x, value in regime.decisions.items()
+            if only is None or x in only
+        },
+    )
+
+
+def outward(at: Inner, fact: Fact) -> Fact:
+    if fact.at is None:
+        return fact
+    return replace(fact, at={at.outward(x): value for x, value in fact.at.items()})
+
+
+def posed(at: Inner, problem: Problem, where: str) -> Step:
+    slopes = [sp.Eq(sp.diff(problem.utility, x), 0) for x in problem.variables]
+    return Step(
+        f"First order conditions of {problem.player}",
+        f"{problem.player} maximises{where}; an interior maximum is stationary.",
+        tuple(at.outward(e) for e in (problem.utility, *slopes) if e not in (sp.true, sp.false)),
+    )
+
+
+def answered(stage: int, branches: Sequence[Branch]) -> Step:
+    formulas: list[sp.Basic] = []
+    for each in branches:
+        formulas += [sp.Eq(x, value, evaluate=False) for x, value in each.decisions.items()]
+        if each.when is not sp.true:
+            formulas.append(each.when)
+    return Step(
+        f"Reply of stage {stage + 1}",
+        "; ".join(each.name for each in branches),
+        tuple(formulas),
+    )
