@@ -35,7 +35,7 @@ import sympy as sp
 
 from proofs.games.corners import Candidate, Problem, candidates, settled, settled_all
 from proofs.games.domains import Domain
-from proofs.games.factors import NONNEGATIVE, POSITIVE
+from proofs.games.factors import NEGATIVE, NONNEGATIVE, POSITIVE
 from proofs.games.forms import neat
 from proofs.games.second_order import concave
 from proofs.games.selection import Choice
@@ -175,7 +175,8 @@ def _maximiser(problem: Problem, strict: bool, domain: Domain, clock: Clock) -> 
     if not (strict and answer.complete and len(inside) == 1):
         return None
     corners = {side: c for c in answer.found for side in c.active}
-    place = inside[0].decisions[x]
+    stationary = inside[0].decisions[x]
+    place = stationary
     # On a compact interval the one corner that there is must be best where s is not feasible.
     only = len(corners) == 1 and len(problem.sides) == 2
     known: list[sp.Expr] = []
@@ -183,22 +184,39 @@ def _maximiser(problem: Problem, strict: bool, domain: Domain, clock: Clock) -> 
         slope = sp.diff(side.slack, x)
         if slope not in (1, -1):
             return None
-        room = settled(side.slack.subs(x, place), domain)
+        room = settled(side.slack.subs(x, stationary), domain)
         if room is True:
             continue
         corner = corners.get(side)
-        if room is False or corner is None or not (only or _beyond(corner, room, domain)):
+        if room is False or corner is None:
+            return None
+        bound = corner.decisions[x]
+        feasible = all(
+            settled(other.slack.subs(x, bound), domain) is True
+            for other in problem.sides
+            if other is not side
+        )
+        start = stationary if slope == 1 else bound
+        if not (feasible and (only or _falls(problem, start, domain))):
             return None
         known.append(room)
-        place = (sp.Max if slope == 1 else sp.Min)(place, corner.decisions[x])
+        place = (sp.Max if slope == 1 else sp.Min)(place, bound)
     return place if set(inside[0].conditions) == set(known) else None
 
 
-def _beyond(corner: Candidate, room: sp.Expr, domain: Domain) -> bool:
-    """The corner is best where the stationary point is beyond it, by its one condition."""
-    if len(corner.conditions) != 1:
-        return False
-    return signs(sp.cancel(-corner.conditions[0] / room), domain) == POSITIVE
+def _falls(problem: Problem, start: sp.Expr, domain: Domain) -> bool:
+    """The slope of the utility falls strictly from `start` on, with no pole there.
+
+    Then a bound is best where the stationary point is beyond it: for a lower bound, `start` is the
+    stationary point, and for an upper one it is the bound.
+    """
+    (x,) = problem.variables
+    second = -sp.diff(problem.utility, x, 2).subs(x, start + sp.Dummy(nonnegative=True))
+    second = sp.factor(sp.together(second))
+    bases = (factor.as_base_exp()[0] for factor in sp.Mul.make_args(sp.fraction(second)[1]))
+    return signs(second, domain) == POSITIVE and all(
+        signs(base, domain) in (POSITIVE, NEGATIVE) for base in bases
+    )
 
 
 def _own_regime(
@@ -272,7 +290,7 @@ def _winners(
         rivals = [m for m in kept if m != k and own[m]]
         if chain is not None:
             rivals = [m for m in rivals if abs(m - k) == 1]
-        if any(_as_good(m, k, problems, places[k], domain) for m in rivals):
+        if any(_as_good(m, k, problems, places, domain) for m in rivals):
             kept.remove(k)
     found = []
     for k in kept:
@@ -284,15 +302,30 @@ def _winners(
     return tuple(found)
 
 
-def _as_good(m: int, k: int, problems: Sequence[Problem], place: sp.Expr, domain: Domain) -> bool:
-    """Formula m is at least formula k at k's place, whatever the parameters."""
+def _as_good(
+    m: int, k: int, problems: Sequence[Problem], places: Sequence[sp.Expr], domain: Domain
+) -> bool:
+    """The best of formula m is at least that of formula k, whatever the parameters."""
     (x,) = problems[k].variables
     gap = _gap(problems[m], problems[k])
     # A minimum is one of its parts, and which of them is open.
-    return all(
-        signs(gap.subs(x, part), domain.about(gap, part)) <= NONNEGATIVE
-        for part in (place.args if isinstance(place, (sp.Min, sp.Max)) else (place,))
-    )
+    if all(_nonnegative(gap.subs(x, part), domain) for part in _parts(places[k])):
+        return True
+    if len(_parts(places[k])) > 1:
+        return False
+    value = problems[k].utility.subs(x, places[k])
+    found = (problems[m].utility.subs(x, part) - value for part in _parts(places[m]))
+    return all(_nonnegative(difference, domain) for difference in found)
+
+
+def _parts(place: sp.Expr) -> tuple[sp.Expr, ...]:
+    if isinstance(place, sp.Min | sp.Max):
+        return tuple(part for each in place.args for part in _parts(each))
+    return (place,)
+
+
+def _nonnegative(expression: sp.Expr, domain: Domain) -> bool:
+    return signs(expression, domain.about(expression)) <= NONNEGATIVE
 
 
 def named_after(
