@@ -115,7 +115,7 @@ def _branches(found: Equilibrium) -> Iterator[Line]:
         equations = [
             sp.Eq(k, v.xreplace(names), evaluate=False) for k, v in branch.decisions.items()
         ]
-        conditions = () if when is sp.true else sp.And.make_args(when)
+        conditions = () if when is sp.true else sorted(sp.And.make_args(when), key=str)
         if conditions:
             yield Line(f"{branch.name}, where" if several else "Where", tuple(conditions))
             yield Line("the decisions are", tuple(equations))
@@ -349,6 +349,7 @@ def as_json(found: Equilibrium, point: Point | None = None) -> dict[str, Any]:
         "game": found.game.name,
         "status": found.status.value,
         "reason": found.reason,
+        "names": {sp.sstr(name): formula(value) for name, value in found.names.items()},
         "branches": [decisions(branch) for branch in found.branches],
         "utilities": {name: formula(value) for name, value in found.utilities.items()},
         "replies": [

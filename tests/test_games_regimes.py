@@ -199,8 +199,12 @@ def test_members_that_are_not_interchangeable_are_in_no_order(utility, assumptio
     seller = replace(game.stages[0][0], utility=(p - c) * utility)
     changed = replace(game, stages=((seller,), game.stages[1]))
     assert in_order(changed, apart(changed)) is None
-    plain = pricing(3, w[i] > c)
-    assert in_order(plain, apart(plain)).game.name == plain.name
+
+
+def test_few_members_are_written_out_and_many_are_not():
+    few, many = pricing(3, w[i] > c), pricing(50, w[i] > c)
+    assert in_order(few, apart(few)).game.name == few.name
+    assert in_order(many, apart(many)) is None
 
 
 a, b = sp.symbols("a b", positive=True)

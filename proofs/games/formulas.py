@@ -122,7 +122,7 @@ class Formula:
 
 
 @lru_cache(maxsize=512)
-def formula(expression: sp.Expr, index: sp.Symbol | None = None) -> Formula:
+def compiled(expression: sp.Expr, index: sp.Symbol | None = None) -> Formula:
     """A formula that may recur: the value of a regime is compared with that of every other one."""
     return Formula(expression, index)
 
@@ -160,7 +160,7 @@ def slack(relation: Relational, index: sp.Symbol | None = None) -> Slack:
     sizes = [
         sp.Add(*(sp.Abs(term, evaluate=False) for term in sp.Add.make_args(side))) for side in sides
     ]
-    one, other, *both = (formula(each, index) for each in (*sides, *sizes))
+    one, other, *both = (compiled(each, index) for each in (*sides, *sizes))
     return Slack(relation, one, other, (both[0], both[1]))
 
 

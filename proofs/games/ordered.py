@@ -20,6 +20,9 @@ from proofs.games.solution import Fact
 from proofs.games.trail import Apart
 from proofs.games.views import Regime
 
+MOST_MEMBERS = 10
+"""There are as many regimes, each compared with every other: more take minutes, and pages."""
+
 
 @dataclass(frozen=True)
 class Ordered:
@@ -36,11 +39,11 @@ class Ordered:
 
 
 def in_order(game: Game, members: Apart) -> Ordered | None:
-    """The game written out and the order assumed; None where members are not interchangeable."""
+    """The game written out and the order assumed; None for many members, or different roles."""
     family, threshold = members.family, members.threshold
     size = int(family.size)
     families = sum(isinstance(mover, Family) for mover in game.players)
-    if families > 1 or not _interchangeable(game, family):
+    if size > MOST_MEMBERS or families > 1 or not _interchangeable(game, family):
         return None
     falling = [threshold.subs(family.index, k) for k in range(1, size + 1)]
     order = tuple(sp.Ge(a, b) for a, b in pairwise(falling))
@@ -102,7 +105,10 @@ def nested(ordered: Ordered, members: Apart) -> list[Regime]:
             for k in range(1, size + 1)
             for x, value in members.inside.items()
         }
-        name = ", ".join(f"{ordered.member(x, k)} = 0" for k in sorted(out) for x in members.inside)
+        zero = [str(ordered.member(x, k)) for k in sorted(out) for x in members.inside]
+        name = ", ".join(f"{x} = 0" for x in zero)
+        if len(zero) > 2:
+            name = f"{zero[0]} = … = {zero[-1]} = 0"
         conditions = (*edges[count - 1 : count], *(-edge for edge in edges[count : count + 1]))
         found.append(Regime(name or "interior", conditions, decisions))
     return found
