@@ -166,7 +166,7 @@ def _largest(
         stage.domain,
         stage.everyone,
         stage.clock,
-        seconds=stage.clock.left / 2,
+        seconds=0.75 * stage.clock.left,
     )
     if found is None:
         return None
