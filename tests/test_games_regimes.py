@@ -171,7 +171,7 @@ def test_a_family_is_told_in_part_where_its_members_are_not(monkeypatch):
         return module.Equilibrium(ordered.game, Status.NUMERICAL, (), (), {}, (), (), None)
 
     monkeypatch.setattr(module, "_written", nothing)
-    found = full_derive(pricing(3, w[i] > c), draws=40, seconds=100)
+    found = full_derive(pricing(2, w[i] > c), draws=20, seconds=100)
     assert shares
     assert shares[0] <= 50
     assert found.status is Status.CHECKED
@@ -205,6 +205,9 @@ def test_few_members_are_written_out_and_many_are_not():
     few, many = pricing(3, w[i] > c), pricing(50, w[i] > c)
     assert in_order(few, apart(few)).game.name == few.name
     assert in_order(many, apart(many)) is None
+    taken = pricing(3, w[i] > c, cap > sp.Symbol("w_1"))
+    taken = replace(taken, parameters=(*taken.parameters, Parameter(sp.Symbol("w_1"), low=0)))
+    assert in_order(taken, apart(taken)) is None
 
 
 a, b = sp.symbols("a b", positive=True)

@@ -54,6 +54,9 @@ def in_order(game: Game, members: Apart) -> Ordered | None:
     ]
     written = expanded(replace(game, assumptions=(*assumptions, *order)))
     names = _plain(written)
+    given = set().union(*(text.free_symbols for text in _texts(written)))
+    if {str(new) for new in names.values()} & {str(s) for s in given}:
+        return None  # `w_1` is there beside `w[1]`
 
     def put(value: Any) -> Any:
         return value.xreplace(names) if isinstance(value, sp.Basic) else value
