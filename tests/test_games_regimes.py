@@ -147,7 +147,7 @@ def test_wrong_regimes_are_rejected(case):
     prices = (replace(first, decisions={**first.decisions, p: second.decisions[p]}), second, *rest)
     always = (replace(first, when=sp.true), *rest)
     for wrong in (whens, prices, always):
-        assert not check(found.game, replace(found, branches=wrong), draws=60).holds
+        assert not check(found.game, replace(found, branches=wrong), draws=30).holds
 
 
 def test_names_stand_for_what_is_in_the_branches(case):
