@@ -106,9 +106,16 @@ def _branches(found: Equilibrium) -> Iterator[Line]:
     import sympy as sp
 
     several = len(found.branches) > 1
+    names = _named(found)
+    if found.names:
+        known = [sp.Eq(name, value, evaluate=False) for name, value in found.names.items()]
+        yield Line("With", tuple(known))
     for number, branch in enumerate(found.branches):
-        equations = [sp.Eq(k, v, evaluate=False) for k, v in branch.decisions.items()]
-        conditions = () if branch.when is sp.true else sp.And.make_args(branch.when)
+        when = branch.when.xreplace(names)
+        equations = [
+            sp.Eq(k, v.xreplace(names), evaluate=False) for k, v in branch.decisions.items()
+        ]
+        conditions = () if when is sp.true else sorted(sp.And.make_args(when), key=str)
         if conditions:
             yield Line(f"{branch.name}, where" if several else "Where", tuple(conditions))
             yield Line("the decisions are", tuple(equations))
@@ -116,7 +123,15 @@ def _branches(found: Equilibrium) -> Iterator[Line]:
             yield Line(f"{branch.name}:" if several else "", tuple(equations))
         worth = [_piece(u, number, len(found.branches)) for u in found.utilities.values()]
         for player, utility in zip(found.utilities, worth, strict=True):
-            yield Line(f"and {player} gets", (utility,))
+            yield Line(f"and {player} gets", (utility.xreplace(names),))
+
+
+def _named(found: Equilibrium) -> dict[Any, Any]:
+    """The names of what recurs, by the formulas that they stand for."""
+    full: dict[Any, Any] = {}
+    for name, value in found.names.items():
+        full[name] = value.xreplace(full)
+    return {value: name for name, value in full.items()}
 
 
 def _piece(utility: Any, number: int, count: int) -> Any:
@@ -209,7 +224,15 @@ def text(found: Equilibrium, point: Point | None = None, *, width: int = 100) ->
 def pretty(formula: Any, width: int) -> str:
     import sympy as sp
 
-    return str(sp.pretty(formula, use_unicode=True, wrap_line=True, num_columns=max(40, width)))
+    # SymPy sets the arguments of a Min or Max in one line.
+    flat = {
+        m: sp.Function(type(m).__name__.lower())(*m.args) for m in formula.atoms(sp.Min, sp.Max)
+    }
+    return str(
+        sp.pretty(
+            formula.xreplace(flat), use_unicode=True, wrap_line=True, num_columns=max(40, width)
+        )
+    )
 
 
 # A paper ------------------------------------------------------------------------------------------
@@ -326,6 +349,7 @@ def as_json(found: Equilibrium, point: Point | None = None) -> dict[str, Any]:
         "game": found.game.name,
         "status": found.status.value,
         "reason": found.reason,
+        "names": {sp.sstr(name): formula(value) for name, value in found.names.items()},
         "branches": [decisions(branch) for branch in found.branches],
         "utilities": {name: formula(value) for name, value in found.utilities.items()},
         "replies": [

@@ -100,7 +100,7 @@ def derive(
     if asked and found.status is not games.Status.NONE:
         values = parameters(found, None if at is None else given(at), seed=seed)
         with aside(), waiting("solving in numbers"):
-            point = values, games.numerical_equilibrium(loaded, values, seed=seed)
+            point = values, games.numerical_equilibrium(found.game, values, seed=seed)
     if json_:
         put_json(derivation.as_json(found, point))
     elif latex:

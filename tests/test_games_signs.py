@@ -108,3 +108,9 @@ def test_random_polynomials_have_the_signs_that_are_claimed(seed):
         for point in points(DOMAIN, [expression], seed=seed):
             for corner in ({}, {x: sp.S.Zero}, {x: sp.Integer(2)}):
                 assert sign_at(expression, {**point, **corner}) in claimed
+
+
+def test_an_integer_reaches_the_upper_end_of_its_interval():
+    few = Domain({n: Range(sp.S.One, sp.Integer(6), integer=True)})
+    assert signs(6 - n, few) == NONNEGATIVE
+    assert signs(7 - n, few) == POSITIVE

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from proofs.games.formulas import Array, Arrays, Condition, Formula, Unaligned
+from proofs.games.formulas import Array, Arrays, Condition, Formula, Unaligned, compiled
 from proofs.games.game import Family, Game
 from proofs.games.lowered import LoweredGame
 from proofs.games.solution import Branch
@@ -115,13 +115,13 @@ def _decisions(branch: Branch, whole: Game, game: LoweredGame) -> dict[sp.Basic,
         if isinstance(symbol, sp.Indexed) and game.whole:
             if symbol.base not in decided or symbol.indices[0].is_Integer:
                 raise Unaligned(f"{symbol} is the decision of one member")
-            found[symbol.base] = Formula(expression, symbol.indices[0])
+            found[symbol.base] = compiled(expression, symbol.indices[0])
         elif isinstance(symbol, sp.Indexed) and not symbol.indices[0].is_Integer:
             for number in range(1, _size(symbol, whole, game) + 1):
                 member = symbol.subs(symbol.indices[0], number)
-                found[member] = Formula(_plain(expression, game).subs(symbol.indices[0], number))
+                found[member] = compiled(_plain(expression, game).subs(symbol.indices[0], number))
         else:
-            found[symbol] = Formula(expression if game.whole else _plain(expression, game))
+            found[symbol] = compiled(expression if game.whole else _plain(expression, game))
     for symbol in found:
         if symbol not in decided:
             raise ValueError(f"{symbol} has a formula, and nobody in {whole.name!r} decides it")

@@ -86,6 +86,8 @@ class Candidates:
 
 def candidates(problems: Sequence[Problem], domain: Domain, clock: Clock) -> Candidates:
     """The points that meet every player's first order conditions, by active set."""
+    if len(problems) > 1 and _separate(problems):
+        return _together(problems, domain, clock)
     alone = len(problems) == 1 and not problems[0].closing
     choices = [list(_active_sets(problem, edges=alone)) for problem in problems]
     count = 1
@@ -102,6 +104,55 @@ def candidates(problems: Sequence[Problem], domain: Domain, clock: Clock) -> Can
         complete &= all_found
         found += some
     return Candidates(tuple(found), complete)
+
+
+def _separate(problems: Sequence[Problem]) -> bool:
+    """No player's problem depends on what another decides."""
+    return all(
+        not problem.closing
+        and not any(side.edge for side in problem.sides)
+        and not any(
+            text.has(*other.variables)
+            for other in problems
+            if other is not problem
+            for text in (problem.utility, *(side.slack for side in problem.sides))
+        )
+        for problem in problems
+    )
+
+
+def _together(problems: Sequence[Problem], domain: Domain, clock: Clock) -> Candidates:
+    """Separate problems one after the other: what contradicts itself is dropped on the way.
+
+    Thresholds in a known order leave nested active sets, one more for each player and not twice
+    as many.
+    """
+    found, complete = [Candidate("interior", {}, ())], True
+    for problem in problems:
+        own = candidates([problem], domain, clock)
+        complete &= own.complete
+        found = [
+            both
+            for one in found
+            for other in own.found
+            if (both := _both(one, other, domain)) is not None
+        ]
+        if len(found) > MOST_ACTIVE_SETS:
+            raise NoClosedForm(f"more than {MOST_ACTIVE_SETS} combinations of active bounds")
+    return Candidates(tuple(found), complete)
+
+
+def _both(one: Candidate, other: Candidate, domain: Domain) -> Candidate | None:
+    kept = settled_all((*one.conditions, *other.conditions), domain)
+    if kept is None or interior_empty(kept, domain):
+        return None
+    name = ", ".join(each.name for each in (one, other) if each.name != "interior") or "interior"
+    return Candidate(
+        name,
+        {**one.decisions, **other.decisions},
+        irredundant(kept, domain),
+        (*one.active, *other.active),
+    )
 
 
 def _active_sets(problem: Problem, *, edges: bool) -> Iterator[tuple[Side, ...]]:

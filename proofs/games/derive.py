@@ -14,8 +14,9 @@ only an answer that it cannot improve upon is called CHECKED.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 import sympy as sp
 
@@ -23,10 +24,12 @@ from proofs.games.corners import NoClosedForm
 from proofs.games.forms import neat
 from proofs.games.game import Decision, Game
 from proofs.games.inner import Inner, decided, inner
+from proofs.games.ordered import Ordered, in_order, nested
 from proofs.games.signs import empty
-from proofs.games.solution import Branch, Check, Equilibrium, Fact, Status
-from proofs.games.stages import Indifferent, Trail, branch, stage_reply
+from proofs.games.solution import Branch, Check, Equilibrium, Fact, Reply, Status
+from proofs.games.stages import stage_reply
 from proofs.games.sums import put
+from proofs.games.trail import Apart, Indifferent, Trail, answered, branch
 from proofs.games.unbounded import NoEquilibrium
 from proofs.games.views import Regime
 from proofs.limits import Clock, TimeIsUp, time_limit
@@ -55,20 +58,76 @@ def derive(game: Game, *, draws: int = 500, seed: int = 0, seconds: float = 60.0
             f"game {game.name!r}: no parameters meet all the assumptions "
             f"{', '.join(map(str, game.assumptions))}; weaken one of them"
         )
-    found = _derived(game, clock, draws=draws, seed=seed)
+    trail = Trail(whole=False)
+    try:
+        found = _derived(game, clock, trail, draws=draws, seed=seed)
+    except Apart as members:
+        found = _apart(game, members, trail, clock, draws=draws, seed=seed)
     return replace(found, seconds=clock.spent)
 
 
-def _derived(game: Game, clock: Clock, *, draws: int, seed: int) -> Equilibrium:
+def _apart(
+    game: Game, members: Apart, trail: Trail, clock: Clock, *, draws: int, seed: int
+) -> Equilibrium:
+    """With a family's members written out; as a family where this comes to nothing.
+
+    trail: as far as the game with the family whole was derived, its last stage's reply included.
+    """
+    ordered = in_order(game, members)
+    if ordered is not None and clock.left:
+        # What the family as a whole can tell must still be told if this comes to no end.
+        share = Clock(clock.left / 2)
+        found = _written(ordered, members, trail, share, draws=draws, seed=seed)
+        if found.status is Status.CHECKED:
+            return found
+    return _derived(game, clock, Trail(), draws=draws, seed=seed)
+
+
+def _written(
+    ordered: Ordered, members: Apart, trail: Trail, clock: Clock, *, draws: int, seed: int
+) -> Equilibrium:
+    """The written-out game from the last stage but one, as the replies of the last are known."""
+    regimes = nested(ordered, members)
+    at, stage = inner(ordered.game), len(ordered.game.stages) - 1
+    branches = tuple(branch(at, regime) for regime in regimes)
+    names = tuple(player.name for player in ordered.game.stages[stage])
+    cover = Fact(
+        f"the branches for {members.family.name} cover all cases",
+        True,
+        "each member's problem is its own, and thresholds are in order",
+    )
+    facts = [*trail.facts, ordered.fact, cover]
+    reply = Reply(stage, names, branches, tuple(facts))
+    posed = takewhile(lambda step: not step.title.startswith("Reply"), trail.steps)
+    steps = [*posed, answered(stage, branches)]
+    return _derived(
+        ordered.game,
+        clock,
+        Trail(replies=[reply], facts=facts, steps=steps),
+        later=regimes,
+        draws=draws,
+        seed=seed,
+    )
+
+
+def _derived(
+    game: Game,
+    clock: Clock,
+    trail: Trail,
+    *,
+    later: Sequence[Regime] = (),
+    draws: int,
+    seed: int,
+) -> Equilibrium:
+    """later: the replies of the last stage, where they are known."""
     at = inner(game)
-    trail = Trail()
     status, reason = Status.NUMERICAL, ""
     regimes: list[Regime] = []
     try:
         if not clock.left:
             raise TimeIsUp
         with time_limit(clock.left):
-            regimes = _backwards(at, trail, clock)
+            regimes = _backwards(at, trail, clock, later)
     except TimeIsUp:
         reason = f"no closed form within {clock.seconds:g} s"
     except NoClosedForm as problem:
@@ -79,17 +138,19 @@ def _derived(game: Game, clock: Clock, *, draws: int, seed: int) -> Equilibrium:
         status, reason = Status.NONE, str(problem)
     except Indifferent as tie:
         return _indifferent(game, tie, clock, draws=draws, seed=seed)
-    branches = tuple(branch(at, regime) for regime in regimes)
+    short = tuple(branch(at, regime) for regime in regimes)
+    branches = in_full(short, trail.names)
     found = Equilibrium(
         game,
         status,
         branches,
-        tuple(trail.replies),
-        utilities_in(game, branches),
+        tuple(replace(r, branches=in_full(r.branches, trail.names)) for r in trail.replies),
+        utilities_in(game, short, trail.names),
         tuple(trail.facts),
         tuple(trail.steps),
         None,
         reason,
+        names=trail.names,
     )
     return _checked(found, trail.partial, draws=draws, seed=seed) if branches else found
 
@@ -130,10 +191,10 @@ def _limits(missed: Sequence[str], verdict: Check, *, partial: bool) -> str:
     return "; ".join(parts)
 
 
-def _backwards(at: Inner, trail: Trail, clock: Clock) -> list[Regime]:
-    """The regimes of the whole game: every decision in terms of parameters."""
-    later = [Regime("", (), {})]
-    for stage in reversed(range(len(at.game.stages))):
+def _backwards(at: Inner, trail: Trail, clock: Clock, known: Sequence[Regime]) -> list[Regime]:
+    """The regimes of the whole game: every decision in terms of parameters (and of names)."""
+    later = list(known) or [Regime("", (), {})]
+    for stage in reversed(range(len(at.game.stages) - bool(known))):
         domain = at.domain
         for earlier in at.game.stages[:stage]:
             for mover in earlier:
@@ -142,9 +203,33 @@ def _backwards(at: Inner, trail: Trail, clock: Clock) -> list[Regime]:
     return later
 
 
-def utilities_in(game: Game, branches: Sequence[Branch]) -> dict[str, sp.Expr]:
-    """What everybody gets in equilibrium: one formula, or one for each branch."""
+def in_full(branches: Sequence[Branch], names: Mapping[sp.Symbol, sp.Expr]) -> tuple[Branch, ...]:
+    """The branches without names."""
+    return tuple(
+        Branch(
+            each.name,
+            _full(each.when, names),
+            {x: _full(value, names) for x, value in each.decisions.items()},
+        )
+        for each in branches
+    )
+
+
+def _full(formula: sp.Basic, names: Mapping[sp.Symbol, sp.Expr]) -> sp.Basic:
+    for name, value in reversed(list(names.items())):
+        formula = formula.xreplace({name: value})
+    return formula
+
+
+def utilities_in(
+    game: Game, branches: Sequence[Branch], names: Mapping[sp.Symbol, sp.Expr] | None = None
+) -> dict[str, sp.Expr]:
+    """What everybody gets in equilibrium: one formula, or one for each branch.
+
+    names: in the branches, and none of them in the result.
+    """
     at = inner(game)
+    known = names or {}
     found: dict[str, sp.Expr] = {}
     for mover in game.players:
         utility = at.inward(mover.utility)
@@ -152,7 +237,7 @@ def utilities_in(game: Game, branches: Sequence[Branch]) -> dict[str, sp.Expr]:
         for each in branches:
             decisions = {at.inward(x): at.inward(value) for x, value in each.decisions.items()}
             value = at.outward(neat(put(utility, decisions, at.indices)))
-            values.append((value, each.when))
+            values.append((_full(value, known), _full(each.when, known)))
         if len(values) == 1:
             found[mover.name] = values[0][0]
         elif values:
@@ -185,11 +270,14 @@ def _indifferent(
         return Equilibrium(game, Status.NUMERICAL, (), (), {}, (fact,), (), None, reason)
     if not earlier:
         anchored = sum(-((d.symbol - _anchor(d)) ** 2) for d in player.decisions)
-        found = _derived(_with(game, tie.player, anchored), clock, draws=draws, seed=seed)
+        found = _derived(_with(game, tie.player, anchored), clock, Trail(), draws=draws, seed=seed)
         return _of(game, found, (fact, Fact("no earlier player minds what it does", True, "")))
     leader = earlier[0].name
-    best = _derived(_with(game, tie.player, earlier[0].utility), clock, draws=draws, seed=seed)
-    worst = _derived(_with(game, tie.player, -earlier[0].utility), clock, draws=draws, seed=seed)
+    utility = earlier[0].utility
+    best, worst = (
+        _derived(_with(game, tie.player, own), clock, Trail(), draws=draws, seed=seed)
+        for own in (utility, -utility)
+    )
     facts = [fact]
     for kind, side, answer in (("optimistic", "with", best), ("pessimistic", "against", worst)):
         value = answer.utilities.get(leader)

@@ -55,6 +55,14 @@ class Domain:
     def adding(self, ranges: Mapping[sp.Basic, Range]) -> Domain:
         return replace(self, ranges={**self.ranges, **ranges})
 
+    def about(self, *expressions: sp.Basic) -> Domain:
+        """A superset, by what is said of these symbols alone; of families, the domain itself."""
+        if any(span.members is not None for span in self.ranges.values()):
+            return self
+        kept: set[sp.Basic] = set().union(*(e.free_symbols for e in expressions))
+        ranges = {s: span for s, span in self.ranges.items() if s in kept}
+        return Domain(ranges, tuple((e, a) for e, a in self.relations if e.free_symbols <= kept))
+
     @cached_property
     def shifts(self) -> tuple[dict[sp.Basic, sp.Expr], tuple[sp.Expr, ...]]:
         """Symbols as their bounds plus numbers of known sign, and relations not used for that.

@@ -38,6 +38,7 @@ def draw(game: Game, draws: int, *, seed: int = 0) -> list[dict[sp.Basic, Any]]:
     while len(met) < draws and tried < limit:
         batch = [_candidate(game, free, fixed, sizes, rng) for _ in range(max(draws, 50))]
         tried += len(batch)
+        batch = [_exchanged(game, values) for values in batch]
         met += [values for values in _plausible(game, batch) if _meets(game, values)]
         if not met and tried >= limit // 4 and len(game.assumptions) == 0:
             break
@@ -49,6 +50,24 @@ def draw(game: Game, draws: int, *, seed: int = 0) -> list[dict[sp.Basic, Any]]:
             "parameters should say so: narrow the intervals"
         )
     return met[:draws]
+
+
+def _exchanged(game: Game, values: dict[sp.Basic, Any]) -> dict[sp.Basic, Any]:
+    """Two parameters of one interval that are assumed in an order change places to meet it.
+
+    Orders of many would hardly ever be met by chance.
+    """
+    pairs = []
+    for relation in game.assumptions:
+        if isinstance(relation, sp.Ge | sp.Gt | sp.Le | sp.Lt):
+            more, less = game.parameter(relation.gts), game.parameter(relation.lts)
+            if more is not None and less is not None and bounds(more) == bounds(less):
+                pairs.append((relation.gts, relation.lts))
+    for _ in range(len(pairs)):
+        for more, less in pairs:
+            if more in values and less in values and values[more] < values[less]:
+                values[more], values[less] = values[less], values[more]
+    return values
 
 
 def nudged(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,8 @@ class Formula:
             name = sp.Dummy()
             self.sums.append((name, Formula(expression.function, j), last))
             return name
-        if not expression.args or isinstance(expression, sp.Indexed):
-            return expression
+        if not expression.has(sp.Sum):
+            return expression  # built anew, a Min would compare its arguments again
         return expression.func(*(self._without_sums(a) for a in expression.args))
 
     def uses(self, symbol: sp.Basic) -> bool:
@@ -120,6 +121,12 @@ class Formula:
             return old - (before[:, :1] if _first_only(own) else before) + body(at, own)
 
 
+@lru_cache(maxsize=512)
+def compiled(expression: sp.Expr, index: sp.Symbol | None = None) -> Formula:
+    """A formula that may recur: the value of a regime is compared with that of every other one."""
+    return Formula(expression, index)
+
+
 @dataclass(frozen=True)
 class Slack:
     """How far a relation holds: the larger side minus the smaller; for an equation, -|difference|.
@@ -130,12 +137,12 @@ class Slack:
     relation: Relational
     left: Formula
     right: Formula
-    size: Formula
+    sizes: tuple[Formula, Formula]
 
     def __call__(self, at: Arrays, own: Arrays | None = None) -> tuple[Array, Array]:
         left, right = self.left(at, own), self.right(at, own)
         with np.errstate(all="ignore"):
-            scale = 1e-300 + self.size(at, own)
+            scale = 1e-300 + self.sizes[0](at, own) + self.sizes[1](at, own)
             if isinstance(self.relation, sp.Eq):
                 return -np.abs(left - right), scale
             if isinstance(self.relation, sp.Ne):
@@ -149,9 +156,12 @@ def slack(relation: Relational, index: sp.Symbol | None = None) -> Slack:
         left, right = relation.lhs, relation.rhs
     else:
         left, right = relation.gts, relation.lts
-    terms = (*sp.Add.make_args(left), *sp.Add.make_args(right))
-    size = sp.Add(*(sp.Abs(term, evaluate=False) for term in terms))
-    return Slack(relation, Formula(left, index), Formula(right, index), Formula(size, index))
+    sides = (left, right)
+    sizes = [
+        sp.Add(*(sp.Abs(term, evaluate=False) for term in sp.Add.make_args(side))) for side in sides
+    ]
+    one, other, *both = (compiled(each, index) for each in (*sides, *sizes))
+    return Slack(relation, one, other, (both[0], both[1]))
 
 
 class Condition:

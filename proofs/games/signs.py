@@ -71,9 +71,10 @@ def signs(expression: sp.Expr, domain: Domain) -> Signs:
     """The signs that an expression can be shown to be confined to."""
     substitution, _ = domain.shifts
     found = signs_of(written(expression, substitution))
-    # A closed interval [l, h] is written l + (h - l) t/(1 + t), which leaves h out.
+    # A closed interval [l, h] is written l + (h - l) t/(1 + t), without h; so are integers.
     for symbol, span in domain.ranges.items():
-        if span.closed and span.low.is_finite and span.high.is_finite and expression.has(symbol):
+        reached = (span.closed or span.integer) and span.low != span.high
+        if reached and span.low.is_finite and span.high.is_finite and expression.has(symbol):
             found |= signs(expression.subs(symbol, span.high), _without(domain, symbol))
     return found
 

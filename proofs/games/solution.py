@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
@@ -157,3 +157,6 @@ class Equilibrium:
     check: Check | None
     reason: str = ""
     seconds: float = 0.0
+    names: Mapping[sp.Symbol, sp.Expr] = field(default_factory=dict)
+    """What recurs in conditions and decisions, for printing: each formula by its name, in terms of
+    parameters and of names before it. Branches, replies and utilities are without names."""

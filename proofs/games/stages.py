@@ -18,46 +18,27 @@ from proofs.games.corners import (
     Candidate,
     Candidates,
     NoClosedForm,
-    Problem,
     candidates,
     interior_empty,
     irredundant,
 )
 from proofs.games.coverage import covered
 from proofs.games.domains import Domain
+from proofs.games.envelope import envelope, named_after
+from proofs.games.factors import NEGATIVE, POSITIVE
 from proofs.games.families import Members, covering, differ, family_reply, stays
 from proofs.games.game import Family, Mover, Player
 from proofs.games.inner import Inner, decided
 from proofs.games.integers import integer_regimes
 from proofs.games.second_order import concave
 from proofs.games.selection import Piece, concave_in_all, selected
+from proofs.games.signs import signs
 from proofs.games.solution import Branch, Fact, Reply, Step
+from proofs.games.trail import Apart, Indifferent, Trail, answered, branch, outward, posed
 from proofs.games.unbounded import NoEquilibrium, ends
 from proofs.games.uniqueness import unique, unique_in_family
 from proofs.games.views import Regime, View, put_all, view, with_rests
 from proofs.limits import Clock
-
-
-@dataclass
-class Trail:
-    """What a derivation has found so far; it is kept when the derivation ends early.
-
-    partial: there are parameters, or earlier decisions, for which it has no formula.
-    """
-
-    replies: list[Reply] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    partial: bool = False
-
-
-class Indifferent(Exception):
-    """A player whose utility depends on nothing that it decides, in the stage of that number."""
-
-    def __init__(self, player: str, stage: int) -> None:
-        super().__init__(player, stage)
-        self.player, self.stage = player, stage
-
 
 # Whose derivatives do not tell whether a function rises or is concave.
 _KINKED = (
@@ -122,7 +103,7 @@ def stage_reply(
     mover = movers[0]
     shown: tuple[Branch, ...] | None = None
     if not different:
-        answer = _alike(stage, later, views)
+        answer = _largest(stage, later, views) or _alike(stage, later, views)
     elif len(movers) == len(later) == 1 and isinstance(mover, Family):
         answer, shown = _unlike(stage, mover, views[0][0], later[0])
     else:
@@ -135,7 +116,7 @@ def stage_reply(
     reply = Reply(number, tuple(m.name for m in movers), branches, tuple(stage.facts))
     trail.facts += stage.facts
     trail.replies.insert(0, reply)
-    trail.steps.append(_answered(number, branches))
+    trail.steps.append(answered(number, branches))
     return answer
 
 
@@ -150,7 +131,7 @@ def _unlike(
     members = Members(seen.problem, at.index(family), at.size(family), seen.rests)
     reply = family_reply(members, stage.domain, stage.clock)
     inside = with_rests(stage.everyone, seen)
-    stage.facts.append(_outward(at, unique_in_family(seen.problem, seen.rests, inside)))
+    stage.facts.append(outward(at, unique_in_family(seen.problem, seen.rests, inside)))
     decisions = {**reply.decisions, **put_all(after.decisions, reply.decisions, at)}
     answer = Regime(
         "interior", reply.conditions, decisions, members=members if reply.conditions else None
@@ -163,6 +144,51 @@ def _unlike(
         stage.trail.partial = True
         stage.facts.append(Fact(statement, None, how))
     return [answer], None
+
+
+def _largest(
+    stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]]
+) -> list[Regime] | None:
+    """One player whose utility is the largest of those of several regimes; None for others."""
+    (mover, *more) = stage.movers
+    if more or isinstance(mover, Family) or any(d.integer for d in mover.decisions):
+        return None
+    if any(regime.members is not None for regime in later):
+        return None
+    seen = [view for (view,) in views]
+    if any(f.has(*v.problem.variables) for v in seen for f in v.problem.utility.atoms(*_KINKED)):
+        return None
+    # A share of the time: where it is not enough, the regimes are compared as any others are.
+    found = stage.clock.limited(
+        envelope,
+        [each.problem for each in seen],
+        [each.conditions for each in seen],
+        stage.domain,
+        stage.everyone,
+        stage.clock,
+        seconds=0.75 * stage.clock.left,
+    )
+    if found is None:
+        return None
+    for regime, each in zip(later, seen, strict=True):
+        stage.trail.steps.append(posed(stage.at, each.problem, f" in the regime {regime.name!r}"))
+    stage.facts.extend(outward(stage.at, fact) for fact in found.facts)
+    how = "two regimes may be equally good"
+    stage.facts.append(Fact(f"the reply of {stage.names} is unique", None, how))
+    choices, names = named_after(found.choices, stage.at.symbols)
+    stage.trail.names |= {x: stage.at.outward(value) for x, value in names.items()}
+    if names:
+        how = "Each formula at its best over all feasible decisions, and what that is worth."
+        formulas = tuple(sp.Eq(x, stage.trail.names[x], evaluate=False) for x in names)
+        stage.trail.steps.append(Step(f"The choices of {stage.names}", how, formulas))
+    answer = [_continued(c.candidate, later[c.piece], c.when, stage.at) for c in choices]
+    if found.covers:
+        how = "one of finitely many values is the largest"
+        statement = f"the branches for {stage.names} cover all cases"
+        stage.facts.append(Fact(statement, True, how))
+    else:
+        _coverage(stage, answer, complete=False)
+    return answer
 
 
 def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]]) -> list[Regime]:
@@ -183,7 +209,7 @@ def _alike(stage: Stage, later: Sequence[Regime], views: Sequence[Sequence[View]
             )
         if regime.members is not None:
             for each in seen:
-                needed += _kept_whole(stage, each, regime.members)
+                needed += _kept_whole(stage, each, regime, regime.members)
     if len(movers) == 1 and isinstance(movers[0], Player):
         (own,) = pieces.values()
         chosen = selected(own, domain, stage.clock, stage.facts)
@@ -274,7 +300,7 @@ def _uniqueness(
         fact = Fact(statement, None, "no criterion for several movers across regimes is tried")
     else:
         fact = unique([each.problem for each in views[0]], concave_throughout, inside)
-    stage.facts.append(_outward(stage.at, fact))
+    stage.facts.append(outward(stage.at, fact))
 
 
 def _coverage(stage: Stage, answer: Sequence[Regime], *, complete: bool) -> None:
@@ -297,10 +323,10 @@ def _coverage(stage: Stage, answer: Sequence[Regime], *, complete: bool) -> None
             raise NoEquilibrium(f"{stage.names} has no best reply at {point}")
         raise NoClosedForm(f"the reply of {stage.names} is not known at {point}")
     stage.trail.partial |= found.holds is False
-    stage.facts.append(_outward(stage.at, Fact(statement, found.holds, found.how, found.at)))
+    stage.facts.append(outward(stage.at, Fact(statement, found.holds, found.how, found.at)))
 
 
-def _kept_whole(stage: Stage, seen: View, members: Members) -> tuple[sp.Expr, ...]:
+def _kept_whole(stage: Stage, seen: View, regime: Regime, members: Members) -> tuple[sp.Expr, ...]:
     """What ensures that a mover does not want to drive members of a family to their bounds."""
     problem = seen.problem
     inside = with_rests(stage.everyone, seen)
@@ -311,6 +337,8 @@ def _kept_whole(stage: Stage, seen: View, members: Members) -> tuple[sp.Expr, ..
         how = "its utility is concave over all sets of members that stay in"
         stage.facts.append(Fact(statement, True, how))
         return ()
+    if not stage.trail.whole:
+        _apart(stage, seen, regime)
     needed = covering(problem, seen.conditions, stage.everyone)
     if needed is None:
         raise NoClosedForm(
@@ -323,6 +351,38 @@ def _kept_whole(stage: Stage, seen: View, members: Members) -> tuple[sp.Expr, ..
     return needed
 
 
+def _apart(stage: Stage, seen: View, regime: Regime) -> None:
+    """Raise Apart where every member's own problem has one threshold in the mover's decision."""
+    at, members = stage.at, regime.members
+    assert members is not None
+    family = next(mover for mover in at.game.players if mover.name == members.problem.player)
+    assert isinstance(family, Family)
+    if not (
+        family.size.is_Integer
+        and stage.number == len(at.game.stages) - 2
+        and not members.rests
+        and members.drop_out
+        and len(seen.problem.variables) == len(seen.conditions) == 1
+    ):
+        return
+    (x,), (edge,) = seen.problem.variables, seen.conditions
+    (y,) = members.problem.variables
+    slope = sp.diff(edge, x)
+    # A concave utility is largest at 0 where it does not rise there.
+    rise = sp.diff(members.problem.utility, y).subs(y, 0)
+    if signs(sp.cancel(rise / edge), stage.everyone) != POSITIVE:
+        return
+    if slope.has(x) or signs(slope, stage.domain) not in (POSITIVE, NEGATIVE):
+        return
+    raise Apart(
+        family,
+        threshold=at.outward(sp.simplify(-edge.subs(x, 0) / slope)),
+        edge=at.outward(edge),
+        rising=signs(slope, stage.domain) == POSITIVE,
+        inside={at.outward(y): at.outward(regime.decisions[y])},
+    )
+
+
 def _shape(stage: Stage, seen: View, where: str) -> Piece:
     """Second order conditions and boundedness of one mover's problem."""
     problem = seen.problem
@@ -333,10 +393,10 @@ def _shape(stage: Stage, seen: View, where: str) -> Piece:
             "absolute value as a decision with constraints"
         )
     inside = with_rests(stage.everyone, seen).where(*seen.conditions)
-    stage.trail.steps.append(_posed(stage.at, problem, where))
+    stage.trail.steps.append(posed(stage.at, problem, where))
     limits = tuple(ends(problem, inside, stage.clock))
     fact, strict = concave(problem.player, problem.utility, problem.variables, inside)
-    stage.facts.append(_outward(stage.at, replace(fact, statement=fact.statement + where)))
+    stage.facts.append(outward(stage.at, replace(fact, statement=fact.statement + where)))
     return Piece(problem, seen.conditions, (), bool(fact.holds), strict, False, limits)
 
 
@@ -356,45 +416,4 @@ def _continued(candidate: Candidate, regime: Regime, when: Boolean, at: Inner) -
         candidate.conditions,
         {**candidate.decisions, **put_all(regime.decisions, candidate.decisions, at)},
         when,
-    )
-
-
-def branch(at: Inner, regime: Regime, only: set[sp.Basic] | None = None) -> Branch:
-    """The regime in the symbols of the game; only: the decisions to keep."""
-    return Branch(
-        regime.name,
-        at.outward(regime.formula),
-        {
-            at.outward(x): at.outward(value)
-            for x, value in regime.decisions.items()
-            if only is None or x in only
-        },
-    )
-
-
-def _outward(at: Inner, fact: Fact) -> Fact:
-    if fact.at is None:
-        return fact
-    return replace(fact, at={at.outward(x): value for x, value in fact.at.items()})
-
-
-def _posed(at: Inner, problem: Problem, where: str) -> Step:
-    slopes = [sp.Eq(sp.diff(problem.utility, x), 0) for x in problem.variables]
-    return Step(
-        f"First order conditions of {problem.player}",
-        f"{problem.player} maximises{where}; an interior maximum is stationary.",
-        tuple(at.outward(e) for e in (problem.utility, *slopes) if e not in (True, False)),
-    )
-
-
-def _answered(stage: int, branches: Sequence[Branch]) -> Step:
-    formulas: list[sp.Basic] = []
-    for each in branches:
-        formulas += [sp.Eq(x, value, evaluate=False) for x, value in each.decisions.items()]
-        if each.when is not sp.true:
-            formulas.append(each.when)
-    return Step(
-        f"Reply of stage {stage + 1}",
-        "; ".join(each.name for each in branches),
-        tuple(formulas),
     )
