@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from learners.environment import Array, Rule, Spec, Step, checked_actions, shaped
+from learners.environment import Array, Rule, Spec, Step, checked_actions, checked_rows, shaped
 
 
 class OneShot:
@@ -59,6 +59,7 @@ class OneShot:
         return self.start(self.draw(rng, whole("batch", batch)))
 
     def restart(self, rows: Array, rng: np.random.Generator) -> Array:
+        rows = checked_rows(rows, len(self._drawn))
         self._drawn[rows] = self.draw(rng, int(np.count_nonzero(rows)))
         self._action[rows] = 0
         self._done[rows] = False
@@ -334,6 +335,7 @@ class Clock:
         return self.start(self.draw(rng, whole("batch", batch)))
 
     def restart(self, rows: Array, rng: np.random.Generator) -> Array:
+        rows = checked_rows(rows, len(self._price))
         self._values[rows] = self.draw(rng, int(np.count_nonzero(rows)))
         self._price[rows], self._moves[rows] = 1, 0
         self._paid[rows], self._ended[rows] = np.nan, False

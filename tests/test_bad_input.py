@@ -171,7 +171,7 @@ def forever(bids):
 
 
 def late(bids):
-    if len(bids) > 400:
+    if len(bids) > 64:
         forever(bids)
     return highest(bids)
 

@@ -60,7 +60,7 @@ def test_search_agrees_with_the_argument(name):
     found = verdict(claim)
     if claim.expected:
         assert found.status is Status.UNREFUTED, found.counterexample
-        assert found.effort.trades > 50
+        assert found.effort.trades > 10  # trades of the agents that are asked about
         return
     assert found.status is Status.REFUTED
     assert found.counterexample.arithmetic == "exact"
