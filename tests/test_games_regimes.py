@@ -237,3 +237,57 @@ def test_formulas_of_a_chain_must_differ_with_their_borders(sign):
             choice.value.subs(choice.candidate.decisions).subs(known) for choice in found.choices
         ]
         assert float(max(values)) == pytest.approx(whole.max(), rel=1e-8)
+
+
+@pytest.mark.parametrize("about", ["the decision", "a reply"])
+def test_what_is_feasible_is_one_set_or_the_best_of_formulas_is_not_taken(about):
+    """Who is in takes a - z, of which the leader has a - b/2: where nobody is, that is enough.
+
+    The formula for nobody is at its best at b/4, where the first follower would take too much.
+    """
+    adds = [z * (a - z), z * (b - z)]
+    low, high = Side("z = 0", z), Side("z = 2a", 2 * a - z)
+    limits = [z - b / 2, z - b / 2, z - b / 2 if about == "the decision" else a - b / 2]
+    problems = [
+        Problem(
+            "leader", -32 * (z - b / 4) ** 2 + sum(adds[:k]), (z,), (low, high, Side("limit", s))
+        )
+        for k, s in zip((2, 1, 0), limits, strict=True)
+    ]
+    conditions = [(b - z,), (a - z, z - b), (z - a,)]
+    domain = Domain({a: Range(sp.S.Zero), b: Range(sp.S.Zero)}).where(a > b)
+    everyone = domain.adding({z: Range(sp.S.Zero, closed=True)}).where(2 * a - z)
+    found = envelope(problems, conditions, domain, everyone, Clock(60))
+    if about == "a reply":
+        assert found is None
+        return
+    grid = np.linspace(1, 6, 50001)
+    whole = -32 * (grid - 0.5) ** 2 + np.maximum(grid * (3 - grid), 0)
+    whole += np.maximum(grid * (2 - grid), 0)
+    known = {a: 3.0, b: 2.0}
+    values = [choice.value.subs(choice.candidate.decisions).subs(known) for choice in found.choices]
+    assert float(max(values)) == pytest.approx(whole.max(), rel=1e-8)
+
+
+q = sp.Symbol("q", real=True)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_thresholds_that_move_with_what_others_decide_are_in_no_order(together):
+    """Two prices, at once or one after the other: a member leaves where both are too much."""
+    one, other = (
+        Player(f"seller {price}", (price - c) * total(2), (Decision(price, low=c),))
+        for price in (q, p)
+    )
+    buyers = Family(
+        "buyers",
+        (w[i] - p - q) * x[i] - x[i] ** 2 / 2,
+        (Decision(x[i], low=0),),
+        index=i,
+        size=2,
+    )
+    stages = ((one, other),) if together else ((one,), (other,))
+    parameters = (Parameter(c, low=0), Parameter(w, low=0))
+    found = full_derive(Game((*stages, (buyers,)), parameters, name="margins"), draws=40)
+    assert found.status is Status.NUMERICAL
+    assert "may gain by driving members of buyers" in found.reason

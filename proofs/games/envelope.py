@@ -7,7 +7,8 @@ nowhere: whoever is in adds g(x) ≥ 0, and would add g(x) ≤ 0 where it is out
     π_j(x) ≥ π_k(x) for every k,  and therefore  U(x) = max_k π_k(x)
 
 on all feasible x, and max_x U = max_k max_x π_k: each formula is maximised over all feasible x,
-its own regime forgotten, and the best of the finitely many values V_k is taken. Where also
+its own regime forgotten, and the best of the finitely many values V_k is taken. What is feasible
+must be the same in every regime, which it is not where a constraint is about later replies. Where also
 π_j > π_k in R_j outside of R_k, a winning piece has its maximiser in its own regime; where that is
 not shown it is a condition.
 
@@ -71,6 +72,8 @@ def envelope(
     if len(regimes) < 3 or any(len(problem.variables) != 1 for problem in regimes):
         return None
     problems = [_free(problem) for problem in regimes]
+    if any(set(problem.sides) != set(problems[0].sides) for problem in problems):
+        return None  # a constraint on what others reply: what is feasible is not one set
     player = problems[0].player
     chain = _chain(problems, conditions, everyone)
     if chain is not None:

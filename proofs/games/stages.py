@@ -367,6 +367,9 @@ def _apart(stage: Stage, seen: View, regime: Regime) -> None:
         return
     (x,), (edge,) = seen.problem.variables, seen.conditions
     (y,) = members.problem.variables
+    decisions = {at.inward(d.symbol) for mover in at.game.players for d in mover.decisions}
+    if edge.free_symbols & (decisions - {x}):
+        return  # thresholds move with what others decide, and so may their order
     slope = sp.diff(edge, x)
     # A concave utility is largest at 0 where it does not rise there.
     rise = sp.diff(members.problem.utility, y).subs(y, 0)
