@@ -8,6 +8,7 @@ import sympy as sp
 from proofs.games.domains import Domain, Range
 from proofs.games.factors import ANY, NEGATIVE, NONNEGATIVE, POSITIVE
 from proofs.games.points import points, sign_at
+from proofs.games.second_order import concave
 from proofs.games.signs import decide, empty, signs
 from proofs.games.sums import canonical
 
@@ -114,3 +115,22 @@ def test_an_integer_reaches_the_upper_end_of_its_interval():
     few = Domain({n: Range(sp.S.One, sp.Integer(6), integer=True)})
     assert signs(6 - n, few) == NONNEGATIVE
     assert signs(7 - n, few) == POSITIVE
+
+
+@pytest.mark.parametrize(
+    ("utility", "holds"),
+    [
+        (-1 / r**2, None),  # two maxima on [-1, 1], at either end
+        (-1 / (r - a) ** 2 - r**2, None),
+        (-1 / (r + 2) ** 2, True),
+        (-1 / (r + 1), True),  # the pole is at the end of the interval
+        (-1 / (4 - r**2), True),
+        (-r / a**2 - r**2, True),
+        (sp.log(1 + r) - r, True),
+        (1 / (r + 2), False),
+    ],
+)
+def test_a_utility_is_not_concave_across_a_pole(utility, holds):
+    ends = Range(sp.Integer(-1), sp.Integer(1), closed=True)
+    fact, strict = concave("one", utility, (r,), Domain({a: OPEN, r: ends}))
+    assert (fact.holds, strict) == (holds, holds is True)

@@ -7,10 +7,10 @@ nowhere: whoever is in adds g(x) ≥ 0, and would add g(x) ≤ 0 where it is out
     π_j(x) ≥ π_k(x) for every k,  and therefore  U(x) = max_k π_k(x)
 
 on all feasible x, and max_x U = max_k max_x π_k: each formula is maximised over all feasible x,
-its own regime forgotten, and the best of the finitely many values V_k is taken. What is feasible
-must be the same in every regime, which it is not where a constraint is about later replies. Where also
+its own regime forgotten, and the best of the finitely many values V_k is taken. Where also
 π_j > π_k in R_j outside of R_k, a winning piece has its maximiser in its own regime; where that is
-not shown it is a condition.
+not shown it is a condition. What is feasible must be one set: with a constraint on what others
+reply it is another set in every regime.
 
 Regimes often form a chain: borders b_k(x), in order (b_k ≥ 0 wherever b_(k-1) ≥ 0), and R_k where
 b_k ≥ 0 ≥ b_(k-1). Then neighbours suffice. Write π_k - π_(k+1) = r_k b_k. If r_k ≥ 0 for every k,
