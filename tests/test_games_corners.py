@@ -119,6 +119,21 @@ def test_a_tie_at_the_leader_s_optimum_is_told():
     assert "without attaining it" in told.statement
 
 
+def test_replies_without_a_jump_are_told_of_none():
+    """x = max(u - p, 0) and y = max(v - p, 0) have none, though where u = v three regimes meet."""
+    u, v = sp.symbols("u v", positive=True)
+    parameters = (Parameter(u, low=0, high=10), Parameter(v, low=0, high=10))
+    leader = Player("leader", p * x - y, (Decision(p, low=0, high=10),))
+    followers = (
+        Player("one", (u - p) * x - x**2 / 2, (Decision(x, low=0),)),
+        Player("two", (v - p) * y - y**2 / 2, (Decision(y, low=0),)),
+    )
+    found = derive(Game(((leader,), followers), parameters, name="no jump"), draws=20)
+    assert found.status is Status.CHECKED
+    assert any(branch.decisions[p] == v for branch in found.branches)
+    assert not any("indifferent" in told.statement for told in found.facts)
+
+
 def test_a_follower_without_a_best_reply_leaves_no_equilibrium():
     game = Game(
         name="no reply",

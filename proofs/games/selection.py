@@ -123,7 +123,8 @@ def _jumps(choice: Choice, pieces: Sequence[Piece], domain: Domain) -> list[Fact
     for piece in pieces:
         conditions = [sp.simplify(c.subs(decisions)) for c in piece.conditions]
         other = neat(piece.problem.utility.subs(decisions))
-        if 0 not in conditions or settled_all(conditions, inside) is None:
+        # A piece that comes this far for parameters at a tie alone does not meet the others here.
+        if 0 not in conditions or interior_empty([c for c in conditions if c != 0], inside):
             continue
         if sp.simplify(other - choice.value) != 0:
             found.append(
