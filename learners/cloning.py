@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from learners.environment import Array, Environment, Spec
 from learners.fields import positive, whole
-from learners.learner import Diverged, Learner
+from learners.learner import Diverged, Learner, Policy
 from learners.networks import MLP
 from learners.offline import Offline
 from learners.trajectories import Units
@@ -64,15 +64,12 @@ class Percentile(Config):
 
 
 @dataclass
-class Cloned:
+class Cloned(Policy):
     """The most likely level in each state."""
 
     network: MLP
     spec: Spec
     units: Units
-
-    def begin(self, batch: int, rng: np.random.Generator) -> None:
-        pass
 
     def act(self, observation: Array) -> Array:
         with torch.inference_mode():
@@ -80,9 +77,6 @@ class Cloned:
         if not np.isfinite(logits).all():
             raise Diverged("logits are not finite")
         return np.asarray(self.spec.levels, dtype=float)[logits.argmax(axis=1)]
-
-    def observe(self, reward: Array, ended: Array) -> None:
-        pass
 
 
 class Trainer(Offline[MLP]):

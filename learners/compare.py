@@ -24,7 +24,8 @@ import numpy as np
 
 from learners import runs, saved, statistics
 from learners.environment import Array
-from learners.held import WATCHED, HeldOut, checked_seed, held_out
+from learners.fields import whole_number
+from learners.held import WATCHED, HeldOut, held_out
 from learners.learner import Diverged, Learner, learner
 from learners.runs import Make
 from learners.saved import Run
@@ -192,7 +193,8 @@ def chosen_learners(learners: Iterable[str | Learner]) -> list[Learner]:
 
 def checked_seeds(seeds: Iterable[int] | int) -> list[int]:
     """Seeds, from 0 where only their number is given. Raises ValueError for none and duplicates."""
-    given = [checked_seed(k) for k in (range(seeds) if isinstance(seeds, int) else seeds)]
+    each = range(seeds) if isinstance(seeds, int) else seeds
+    given = [whole_number("seed", k, least=0) for k in each]
     if not given:
         raise ValueError("no seeds: give at least one, ten for intervals that mean something")
     if len(set(given)) < len(given):

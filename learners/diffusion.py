@@ -56,15 +56,15 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import silu
 
 from learners import discrete_sac
-from learners.discrete_sac import ActorCritic
+from learners.discrete_sac import Actor, ActorCritic
 from learners.environment import Array, Environment, Spec
 from learners.fields import positive, whole
 from learners.learner import Learner
-from learners.networks import MLP, uniform
+from learners.networks import MLP, generator, uniform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +161,7 @@ def ceiling(actions: int, process: Process) -> float:
 # The actor ---------------------------------------------------------------------------------------
 
 
-class DiffusionActor(nn.Module):
+class DiffusionActor(Actor):
     """Logits x_0 by K steps of denoising, (batch, size) -> (batch, actions), of new noise."""
 
     def __init__(self, spec: Spec, config: Config, draw: torch.Generator) -> None:
@@ -179,6 +179,9 @@ class DiffusionActor(nn.Module):
         shape = (len(observation), self.actions)
         noise = torch.randn(self.config.denoising, *shape, generator=draw, dtype=observation.dtype)
         return self.denoised(observation, noise)
+
+    def settled(self) -> Actor:
+        return Settled(self)
 
     def denoised(self, observation: Tensor, noise: Tensor) -> Tensor:
         """x_0 of given noise (K, batch, actions): x_K, then z_K … z_2."""
@@ -199,6 +202,19 @@ class DiffusionActor(nn.Module):
             return self.config.bound * bounded
         product = float(self.process.product[k])
         return (noisy - math.sqrt(1 - product) * bounded) / math.sqrt(product)
+
+
+class Settled(Actor):
+    """A diffusion actor that denoises the same noise in every row."""
+
+    def __init__(self, actor: DiffusionActor) -> None:
+        super().__init__()
+        self.actor = actor
+        shape = (actor.config.denoising, 1, actor.actions)
+        self.noise = torch.randn(shape, generator=generator(0))
+
+    def forward(self, observation: Tensor, draw: torch.Generator) -> Tensor:
+        return self.actor.denoised(observation, self.noise.expand(-1, len(observation), -1))
 
 
 def start(environment: Environment, config: Config, seed: np.random.SeedSequence) -> ActorCritic:

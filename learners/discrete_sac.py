@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,8 @@ import torch
 from torch import Tensor, nn
 
 from learners.environment import Array, Environment, Spec
-from learners.fields import positive, whole
-from learners.learner import Diverged, Learner
+from learners.fields import positive, whole, whole_number
+from learners.learner import Diverged, Learner, Policy
 from learners.networks import (
     MLP,
     Arrays,
@@ -138,7 +138,15 @@ def critic_loss(values: Tensor, actions: Tensor, goals: Tensor) -> Tensor:
 # Actors ------------------------------------------------------------------------------------------
 
 
-class MLPActor(nn.Module):
+class Actor(nn.Module):
+    """(observations (batch, size), generator of noise) -> logits (batch, actions)."""
+
+    def settled(self) -> Actor:
+        """The same with noise drawn once, for all rows alike; as it is, where it draws none."""
+        return self
+
+
+class MLPActor(Actor):
     """Logits straight from the observation; draws nothing."""
 
     def __init__(self, spec: Spec, config: Config, draw: torch.Generator) -> None:
@@ -151,15 +159,15 @@ class MLPActor(nn.Module):
         return self.body(observation)[0]
 
 
-ActorOf = Callable[[Spec, Any, torch.Generator], nn.Module]
-"""actor(spec, config, generator of weights) is a module: (observations, generator) -> logits."""
+ActorOf = Callable[[Spec, Any, torch.Generator], Actor]
+"""actor(spec, config, generator of weights)."""
 
 
-class Mode:
+class Mode(Policy):
     """The most likely action of an actor, whose noise, if any, comes from the generator given to
     `begin`: the same generator and batch, the same actions."""
 
-    def __init__(self, actor: nn.Module, levels: tuple[float, ...]) -> None:
+    def __init__(self, actor: Actor, levels: Sequence[float]) -> None:
         self.actor, self.levels = actor, np.array(levels)
         self.stream = generator(0)
 
@@ -173,8 +181,8 @@ class Mode:
             raise Diverged("the actor's logits are not finite")
         return self.levels[logits.argmax(dim=-1).numpy()]
 
-    def observe(self, reward: Array, ended: Array) -> None:
-        pass
+    def settled(self) -> Mode:
+        return Mode(self.actor.settled(), self.levels.tolist())
 
 
 # The loop ----------------------------------------------------------------------------------------
@@ -242,9 +250,8 @@ class ActorCritic:
         Returns means: "reward" per step, in the market's unit; per update "critic_loss",
         "actor_loss", "entropy" (nats), and the last "temperature".
         """
-        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-            raise ValueError(f"steps = {steps!r}: expected a whole number of at least 1")
-        until, before, earned = self.steps + int(steps), self.steps, 0.0
+        steps = whole_number("steps", steps)
+        until, before, earned = self.steps + steps, self.steps, 0.0
         metrics: list[tuple[float, float, float]] = []
         state = self.environment.reset(self.rng, self.config.rows)
         running = np.ones(self.config.rows, dtype=bool)

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from learners.fields import whole_number
+
 Array = np.ndarray
 Instances = Any
 """What an environment draws for a batch: the market's own record of arrays, batch first."""
@@ -104,11 +106,9 @@ class Environment(Protocol):
 Rule = Callable[[Any, np.random.Generator], Array]
 
 
-def seeds(entropy: int, count: int) -> list[np.random.SeedSequence]:
-    """That many independent seeds from one; the k-th does not depend on the count."""
-    if isinstance(entropy, bool) or not isinstance(entropy, int | np.integer) or entropy < 0:
-        raise ValueError(f"seed = {entropy!r}: expected a whole number of at least 0")
-    return np.random.SeedSequence(int(entropy)).spawn(count)
+def seeds(entropy: int, many: int) -> list[np.random.SeedSequence]:
+    """That many independent seeds from one; the k-th does not depend on how many."""
+    return np.random.SeedSequence(whole_number("seed", entropy, least=0)).spawn(many)
 
 
 def shaped(batch: int, spec: Spec) -> tuple[int, ...]:

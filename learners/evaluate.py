@@ -21,7 +21,7 @@ class Evaluation:
 
 
 @dataclass
-class Ruled:
+class Ruled(Policy):
     """A rule of an environment as a policy: it looks at the environment, not at the observation."""
 
     environment: Environment
@@ -35,17 +35,23 @@ class Ruled:
         assert self.rng is not None
         return self.rule(self.environment, self.rng)
 
-    def observe(self, reward: Array, ended: Array) -> None:
-        pass
-
 
 def evaluate(
     policy: Policy, environment: Environment, instances: Instances, rng: np.random.Generator
 ) -> Evaluation:
-    """Plays every instance to its end. Raises `Diverged` where the policy's actions are no numbers.
+    """Plays every instance to its end, see `play`, and asks the market what it measures."""
+    returns, steps = play(policy, environment, instances, rng)
+    return Evaluation(returns, steps, environment.measures())
+
+
+def play(
+    policy: Policy, environment: Environment, instances: Instances, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Every instance to its end: (returns, steps), (batch,) each.
 
     What an observation means is the environment's business; how often it is asked is not: rows that
-    have ended are asked for, too, and ignored.
+    have ended are asked for, too, and ignored. Raises `Diverged` where the policy's actions are no
+    numbers.
     """
     observation = environment.start(instances)
     batch = len(observation)
@@ -62,4 +68,4 @@ def evaluate(
         policy.observe(step.reward, step.ended)
         running = running & ~step.ended
         observation = step.observation
-    return Evaluation(returns, steps, environment.measures())
+    return returns, steps

@@ -1,9 +1,18 @@
-"""What the fields of a config must be, said once: value, expectation, and nothing silently bent."""
+"""What numbers and the fields of a config must be, said once; nothing is silently bent."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
+
+import numpy as np
+
+
+def whole_number(name: str, value: Any, *, least: int = 1) -> int:
+    """The value as an integer. ValueError for what is none, or is below `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} = {value!r}: expected a whole number of at least {least}")
+    return int(value)
 
 
 def whole(config: Any, *names: str, least: int = 1) -> None:

@@ -45,7 +45,7 @@ from torch.nn import functional
 
 from learners import trajectories
 from learners.environment import Array, Environment, Spec
-from learners.evaluate import evaluate
+from learners.evaluate import play
 from learners.fields import positive, whole
 from learners.learner import Diverged, Learner
 from learners.offline import Offline
@@ -303,11 +303,10 @@ class Trainer(Offline[Transformer]):
         episodes = max(self.config.validation // self.environment.spec.horizon, FEWEST)
         instances = self.environment.draw(rng, episodes)
         played = [
-            evaluate(self.prompted(target), self.environment, instances, rng)
-            for target in candidates
+            play(self.prompted(target), self.environment, instances, rng) for target in candidates
         ]
-        earned = np.array([each.returns.mean() for each in played])
-        return Sweep(candidates, earned, int(sum(each.steps.sum() for each in played)))
+        earned = np.array([returns.mean() for returns, _ in played])
+        return Sweep(candidates, earned, int(sum(steps.sum() for _, steps in played)))
 
     def save(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, numbers = super().save()

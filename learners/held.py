@@ -14,6 +14,7 @@ import numpy as np
 
 from learners import store
 from learners.environment import Array, Environment, Instances
+from learners.fields import whole_number
 
 HELD, WATCHED, PLAYED = 101, 102, 103
 """Keys of the streams that evaluation draws from; training has those of `spawn`, 0, 1, …"""
@@ -33,14 +34,9 @@ class HeldOut:
 
 def stream(seed: int, key: int) -> np.random.Generator:
     """A stream of its own for each seed and key."""
-    return np.random.default_rng(np.random.SeedSequence(checked_seed(seed), spawn_key=(key,)))
-
-
-def checked_seed(seed: Any) -> int:
-    """The seed. Raises ValueError."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed = {seed!r}: expected a whole number of at least 0")
-    return int(seed)
+    return np.random.default_rng(
+        np.random.SeedSequence(whole_number("seed", seed, least=0), spawn_key=(key,))
+    )
 
 
 def held_out(

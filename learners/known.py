@@ -21,15 +21,17 @@ return of the best policy that sees what policies see, and is what a learner is 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from learners.environment import Array, Rule, Spec, Step, checked_actions, checked_rows, shaped
+from learners.fields import whole_number
 
 
-class OneShot:
+class OneShot(ABC):
     """Episodes of one step. Instances are arrays (batch, ...) of what nature draws.
 
     A problem says what is drawn, what of it is seen, and what an action earns.
@@ -40,14 +42,17 @@ class OneShot:
     _action: Array  # (batch,), or (batch, agents), like all that follow
     _done: Array
 
+    @abstractmethod
     def draw(self, rng: np.random.Generator, batch: int) -> Array:
-        raise NotImplementedError
+        """What nature draws, (batch, ...)."""
 
+    @abstractmethod
     def _seen(self, drawn: Array) -> Array:
-        raise NotImplementedError
+        """Observations (batch, size), or (batch, agents, size)."""
 
+    @abstractmethod
     def _earned(self, drawn: Array, action: Array) -> Array:
-        raise NotImplementedError
+        """Rewards, (batch,) or (batch, agents)."""
 
     def start(self, instances: Array) -> Array:
         self._drawn = np.array(instances, dtype=float)
@@ -56,7 +61,7 @@ class OneShot:
         return self._seen(self._drawn)
 
     def reset(self, rng: np.random.Generator, batch: int) -> Array:
-        return self.start(self.draw(rng, whole("batch", batch)))
+        return self.start(self.draw(rng, whole_number("batch", batch)))
 
     def restart(self, rows: Array, rng: np.random.Generator) -> Array:
         rows = checked_rows(rows, len(self._drawn))
@@ -86,8 +91,8 @@ class Arms(OneShot):
     def __init__(
         self, *, arms: int = 10, contexts: int = 10, noise: float = 0.1, table: int = 0
     ) -> None:
-        whole("arms", arms, least=2)
-        whole("contexts", contexts)
+        whole_number("arms", arms, least=2)
+        whole_number("contexts", contexts)
         if not (np.isfinite(noise) and noise >= 0):
             raise ValueError(f"noise = {noise!r}: expected a number of at least 0")
         self.noise = float(noise)
@@ -152,7 +157,7 @@ class Reserve(OneShot):
     """bidders: n. Observations are the constant 1: values are not seen."""
 
     def __init__(self, *, bidders: int = 1) -> None:
-        self.bidders = whole("bidders", bidders)
+        self.bidders = whole_number("bidders", bidders)
         self.spec = Spec(
             name="reserve",
             version=1,
@@ -210,7 +215,7 @@ class FirstPrice(OneShot):
     """bidders: n agents, each of whom sees its own value and bids. Bidders who tie share evenly."""
 
     def __init__(self, *, bidders: int = 3) -> None:
-        self.bidders = whole("bidders", bidders, least=2)
+        self.bidders = whole_number("bidders", bidders, least=2)
         self.spec = Spec(
             name="first-price",
             version=1,
@@ -286,8 +291,8 @@ class Clock:
     _ended: Array
 
     def __init__(self, *, buyers: int = 10, fee: float = 0.2, horizon: int = 40) -> None:
-        whole("buyers", buyers)
-        whole("horizon", horizon, least=2)
+        whole_number("buyers", buyers)
+        whole_number("horizon", horizon, least=2)
         if not (np.isfinite(fee) and fee > 0):
             raise ValueError(f"fee = {fee!r}: expected a positive number")
         self.buyers, self.fee = buyers, float(fee)
@@ -332,7 +337,7 @@ class Clock:
         return self._seen()
 
     def reset(self, rng: np.random.Generator, batch: int) -> Array:
-        return self.start(self.draw(rng, whole("batch", batch)))
+        return self.start(self.draw(rng, whole_number("batch", batch)))
 
     def restart(self, rows: Array, rng: np.random.Generator) -> Array:
         rows = checked_rows(rows, len(self._price))
@@ -431,12 +436,6 @@ def best(environment: Any) -> float:
         raise ValueError(
             f"{environment.spec.name}: its best policy has no formula; expected one of {known}"
         ) from None
-
-
-def whole(name: str, value: Any, *, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} = {value!r}: expected a whole number of at least {least}")
-    return int(value)
 
 
 KNOWN: Mapping[str, Any] = {

@@ -15,18 +15,28 @@ import numpy as np
 
 from learners.environment import Array, Environment
 
+INSTALL = "pip install torch==2.13.0, then pip install 'mechkit-econ[learn]'"
+"""What is told where a library is missing: torch first, or a resolver brings another one."""
+
 
 class Policy(Protocol):
-    """Acts on a batch of episodes. May remember; `begin` makes it forget."""
+    """Acts on a batch of episodes. May remember; `begin` makes it forget.
+
+    A subclass says how it acts; the rest does nothing unless it says otherwise. One that draws lots
+    may offer `settled()`: itself with lots drawn once, so that equal observations mean equal
+    actions.
+    """
 
     def begin(self, batch: int, rng: np.random.Generator) -> None:
         """New episodes. rng: for policies that draw lots."""
+        return None
 
     def act(self, observation: Array) -> Array:
         """Observations (batch, size) -> actions (batch,), numbers in [low, high]."""
 
     def observe(self, reward: Array, ended: Array) -> None:
         """What followed, (batch,) each; rows that have ended no longer matter."""
+        return None
 
 
 class Diverged(RuntimeError):
@@ -91,9 +101,6 @@ def learner(name: str) -> Learner:
     except ImportError as error:
         if (error.name or "learners").partition(".")[0] == "learners":
             raise  # a fault of our own is no missing library
-        raise ImportError(
-            f"the learner {name!r} needs {error.name}: pip install torch==2.13.0, then "
-            "pip install 'mechkit-econ[learn]'"
-        ) from error
+        raise ImportError(f"the learner {name!r} needs {error.name}: {INSTALL}") from error
     assert isinstance(found, Learner)
     return found

@@ -10,6 +10,7 @@ as a run in one, but later updates see more of them.
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from learners import trajectories
 from learners.environment import Environment
+from learners.fields import whole_number
 from learners.learner import Diverged
 from learners.networks import (
     adam,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound="nn.Module")
 
 
-class Offline(Generic[Network]):
+class Offline(ABC, Generic[Network]):
     """A network trained on the data. A subclass says how (`loss`) and what for (`policy`).
 
     config: has `every`, `rate`, `warmup`, `clip`, `average` and `threads` (see the learners' own).
@@ -69,14 +71,13 @@ class Offline(Generic[Network]):
     def prepare(self) -> None:
         """Called when the data have changed, before updates."""
 
+    @abstractmethod
     def loss(self) -> Tensor:
         """Of a minibatch drawn from the data by `sampling`."""
-        raise NotImplementedError
 
     def advance(self, steps: int) -> Mapping[str, float]:
-        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-            raise ValueError(f"steps = {steps!r}: expected a whole number of at least 1")
-        self.data = trajectories.grown(self.data, self.environment, int(steps), self.playing)
+        steps = whole_number("steps", steps)
+        self.data = trajectories.grown(self.data, self.environment, steps, self.playing)
         self.steps = self.data.steps
         if len(self.data) >= 2 * self.measured:
             self.measured = len(self.data)

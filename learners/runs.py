@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 
 from learners import store
-from learners.environment import Array, Environment, Instances
+from learners.environment import Array, Environment, Instances, seeds
 from learners.evaluate import Evaluation, Ruled, evaluate
-from learners.held import PLAYED, HeldOut, checked_seed, spec_of, stream
-from learners.learner import Diverged, Learner, Policy, Trainer
+from learners.fields import whole_number
+from learners.held import PLAYED, HeldOut, spec_of, stream
+from learners.learner import INSTALL, Diverged, Learner, Policy, Trainer
 from learners.saved import DIVERGED, FINAL, FORMAT, METRICS, RUN, Run, about_of, read
 from learners.statistics import exceeded
 
@@ -87,7 +88,7 @@ def train(
         "name": learner.name,
         "config": asdict(config),
         "environment": spec_of(environment),
-        "seed": checked_seed(seed),
+        "seed": whole_number("seed", seed, least=0),
         "evaluation": {"seed": held.seed, "instances": held.count, "watched": watched.count},
     }
     with store.alone(folder):
@@ -102,7 +103,7 @@ def train(
         found = store.last_checkpoint(folder)
         if found is not None and found.steps >= steps and (done := read(folder)).final is not None:
             return done
-        trainer = learner.start(environment, config, np.random.SeedSequence(seed).spawn(1)[0])
+        trainer = learner.start(environment, config, seeds(seed, 1)[0])
         if found is not None:
             _loaded(trainer, found)
         start = {"from": trainer.steps, "command": sys.argv, "versions": versions()}
@@ -325,11 +326,7 @@ def _board(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise ImportError(
-            "TensorBoard is missing: pip install torch==2.13.0, then "
-            "pip install 'mechkit-econ[learn]'",
-            name="tensorboard",
-        ) from None
+        raise ImportError(f"TensorBoard is missing: {INSTALL}", name="tensorboard") from None
     return SummaryWriter(str(folder), purge_step=step)
 
 
@@ -355,7 +352,7 @@ def play_rule(
         "name": name,
         "config": {},
         "environment": spec_of(environment),
-        "seed": checked_seed(seed),
+        "seed": whole_number("seed", seed, least=0),
         "evaluation": {"seed": held.seed, "instances": held.count, "watched": 0},
     }
     with store.alone(folder):
@@ -379,8 +376,7 @@ def trained_policy(run: Run, learner: Learner, make: Make) -> Policy:
     if found is None:
         raise ValueError(f"{run.folder}: no checkpoint yet; train it first")
     config = config_of(learner, run.about["config"])
-    seed = np.random.SeedSequence(run.about["seed"]).spawn(1)[0]
-    trainer = learner.start(environment, config, seed)
+    trainer = learner.start(environment, config, seeds(run.about["seed"], 1)[0])
     _loaded(trainer, found)
     return trainer.policy()
 

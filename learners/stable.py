@@ -25,7 +25,8 @@ from stable_baselines3.common.logger import Logger
 from learners.adapters.spaces import numbers
 from learners.adapters.vec import Vec
 from learners.environment import Array, Environment, Spec
-from learners.learner import Diverged
+from learners.fields import whole_number
+from learners.learner import Diverged, Policy
 from learners.networks import (
     Arrays,
     adam_arrays,
@@ -169,14 +170,13 @@ class Baseline:
 
         Returns "reward", the mean per step in the market's unit, and the last update's losses.
         """
-        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-            raise ValueError(f"steps = {steps!r}: expected a whole number of at least 1")
+        steps = whole_number("steps", steps)
         before, watch = self.steps, Watch()
         if self.episodes.origin and len(self.episodes.played) >= FRESH * self.spec.horizon:
             self.model._last_obs = None  # the library then begins new episodes
         with self._streams():
             try:
-                self.model.learn(int(steps), watch, log_interval=None, reset_num_timesteps=False)
+                self.model.learn(steps, watch, log_interval=None, reset_num_timesteps=False)
             except ValueError:
                 # The library's distributions and our spaces refuse numbers that are none.
                 check_weights(self.model)
@@ -295,20 +295,14 @@ BUFFER = ("observations", "next_observations", "actions", "rewards", "dones", "t
 """The arrays of the library's replay buffer, time first."""
 
 
-class Deterministic:
+class Deterministic(Policy):
     """A network of the library as a policy: its mode or its mean, without exploration."""
 
     def __init__(self, network: Any, spec: Spec, actions: str) -> None:
         self.network, self.spec, self.actions = network, spec, actions
-
-    def begin(self, batch: int, rng: np.random.Generator) -> None:
-        pass
 
     def act(self, observation: Array) -> Array:
         chosen, _ = self.network.predict(np.asarray(observation, np.float32), deterministic=True)
         if not np.isfinite(chosen).all():
             raise Diverged("the policy's actions are not finite")
         return numbers(chosen, self.spec, self.actions)
-
-    def observe(self, reward: Array, ended: Array) -> None:
-        pass

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+from learners.environment import Array
+from learners.learner import INSTALL
 
 KEPT = 2
 """Checkpoints that stay: should the last turn out to be damaged, the one before is still there."""
@@ -275,9 +276,5 @@ def _arrow() -> tuple[Any, Any]:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
-        raise ImportError(
-            "saved runs need pyarrow: pip install torch==2.13.0, then "
-            "pip install 'mechkit-econ[learn]'",
-            name="pyarrow",
-        ) from None
+        raise ImportError(f"saved runs need pyarrow: {INSTALL}", name="pyarrow") from None
     return pa, parquet

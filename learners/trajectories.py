@@ -112,7 +112,7 @@ def joined(parts: Sequence[Trajectories]) -> Trajectories:
 
 
 @dataclass
-class Behaviours:
+class Behaviours(Policy):
     """The family above as a policy. low, high (size,): the range of observations seen so far, if
     any; without it nobody plays "split" and the rest do so more often. kinds (batch,) after
     `begin`."""
@@ -147,9 +147,6 @@ class Behaviours:
         level = np.where(seen < self.threshold, self.below, self.above)
         drawn = self.rng.integers(len(levels), size=len(rows))
         return levels[np.where(self.rng.random(len(rows)) < self.epsilon, drawn, level)]
-
-    def observe(self, reward: Array, ended: Array) -> None:
-        pass
 
 
 def collect(
@@ -298,6 +295,3 @@ def from_arrays(given: Mapping[str, Array], spec: Spec) -> Trajectories:
     if steps and not 0 <= data.actions.min() <= data.actions.max() < len(spec.levels):
         raise ValueError(f"actions up to {data.actions.max()}: expected {len(spec.levels)} levels")
     return data
-
-
-# Checks of a config ------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from learners.environment import Array, Environment
+from learners.evaluate import play
 from learners.learner import Policy
 from mechkit.book import Sides, market
 from mechkit.constructors import double_auction, single_item
@@ -64,9 +65,8 @@ def settled(policy: Policy, environment: Environment) -> Policy:
 
     Raises InputError where that cannot be had.
     """
-    # A diffusion actor denoises noise that is drawn for each row: here all rows have the same.
-    if hasattr(getattr(policy, "actor", None), "denoised"):
-        return _Denoised(policy)
+    if (once := getattr(policy, "settled", None)) is not None:
+        policy = once()
     seen = environment.reset(np.random.default_rng(0), 1)
     seen = np.repeat(seen, 64, axis=0)
     policy.begin(len(seen), np.random.default_rng(0))
@@ -77,29 +77,6 @@ def settled(policy: Policy, environment: Environment) -> Policy:
             f"{actions.max():g}; expected a policy as it is deployed, without exploration"
         )
     return policy
-
-
-class _Denoised:
-    def __init__(self, policy: Any) -> None:
-        import torch
-
-        self.actor, self.levels = policy.actor, policy.levels
-        shape = (self.actor.config.denoising, 1, self.actor.actions)
-        self.noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-
-    def begin(self, batch: int, rng: np.random.Generator) -> None:
-        pass
-
-    def act(self, observation: Array) -> Array:
-        import torch
-
-        with torch.no_grad():
-            seen = torch.as_tensor(observation, dtype=torch.float32)
-            noise = self.noise.expand(-1, len(seen), -1)
-            return np.asarray(self.levels[self.actor.denoised(seen, noise).argmax(-1).numpy()])
-
-    def observe(self, reward: Array, ended: Array) -> None:
-        pass
 
 
 def by_blocks(rule: Callable[..., tuple[Array, ...]]) -> Callable[..., tuple[Array, ...]]:
@@ -162,7 +139,6 @@ def second_bid(policy: Policy, environment: Any, name: str) -> Auction:
 
 def clock(policy: Policy, environment: Any, name: str) -> Auction:
     """madda: buyer i and seller i are partners in Γ; values and costs anywhere on the clocks."""
-    from mechkit.papers.madda.clocks import played
     from mechkit.papers.madda.environment import PAIRED
     from mechkit.papers.madda.market import draw as drawn
     from mechkit.papers.madda.mechanism import HIGHEST, LOWEST, by_rank
@@ -178,16 +154,8 @@ def clock(policy: Policy, environment: Any, name: str) -> Auction:
     def sides(values: Array, costs: Array) -> tuple[Array, ...]:
         instances = replace(others[len(values)], values=values, costs=costs)
         instances.__dict__["partner"] = np.tile(np.arange(pairs), (len(values), 1))
-        seen = environment.start(instances)
-        policy.begin(len(seen), np.random.default_rng(0))
-        running = ~environment._auctions.ended
-        while running.any():
-            step = environment.step(policy.act(seen))
-            policy.observe(step.reward, step.ended)
-            seen, running = step.observation, running & ~step.ended
-        clocks, _ = played(
-            environment._auctions, values, costs, weight=environment.parameters.weight
-        )
+        play(policy, environment, instances, np.random.default_rng(0))
+        clocks, _ = environment.clocks(values, costs)
         return *winners(clocks), clocks.price
 
     def rule(values: Array, costs: Array) -> Sides:

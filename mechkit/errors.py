@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 
 class MechkitError(Exception):
     """Base of every error that mechkit raises on purpose (the command line exits with 2)."""
@@ -33,3 +35,13 @@ def require(condition: bool, message: str) -> None:
     """Raise InputError(message) unless the condition holds."""
     if not condition:
         raise InputError(message)
+
+
+def whole(value: Any, least: int, what: str) -> int:
+    """The value as an integer. Raises InputError for what is none, or is below `least`."""
+    sound = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    require(
+        sound and int(value) >= least,
+        f"{what} = {value!r}: expected an integer of at least {least}",
+    )
+    return int(value)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mechkit.errors import InputError, require
+from mechkit.errors import InputError, require, whole
 from mechkit.lazy import lazy
 from proofs import simplest
 
@@ -160,11 +160,7 @@ def box(
     constraints: (A, b): A·t ≤ b for each agent's flattened type t.
     """
     for what, count in (("agents", agents), *(("coordinates", c) for c in coordinates)):
-        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-        require(
-            whole and int(count) >= 1,
-            f"{what} = {count!r}: expected an integer of at least 1",
-        )
+        whole(count, 1, what)
     shape = (int(agents), *(int(c) for c in coordinates))
     lows, highs = _fractions(low, shape, "low"), _fractions(high, shape, "high")
     bad = np.argwhere(lows > highs)

@@ -15,15 +15,6 @@ MAX_OUTCOMES = 200_000
 TOO_MANY = f"more than {MAX_OUTCOMES} outcomes: too many to list; take fewer agents or items"
 
 
-def whole(value: Any, least: int, what: str) -> int:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    require(
-        whole and int(value) >= least,
-        f"{what} = {value!r}: expected an integer of at least {least}",
-    )
-    return int(value)
-
-
 def resizer(make: Any, role: str, *bounds: Any) -> Any:
     """Resize by calling the constructor again; bounds given per agent leave no other size."""
     if any(np.ndim(b) > 0 for b in bounds):

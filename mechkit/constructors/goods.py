@@ -15,10 +15,9 @@ from mechkit.constructors.common import (
     pure_slack,
     resizable_prior,
     resizer,
-    whole,
 )
 from mechkit.constructors.optima import of_items, of_matching, of_packages, of_wants
-from mechkit.errors import InputError, require
+from mechkit.errors import InputError, require, whole
 from mechkit.priors import Prior
 from mechkit.settings import Array, Setting
 from mechkit.spaces import box

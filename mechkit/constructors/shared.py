@@ -11,10 +11,9 @@ from mechkit.constructors.common import (
     each_item_once,
     resizable_prior,
     resizer,
-    whole,
 )
 from mechkit.constructors.optima import of_project, of_shares
-from mechkit.errors import require
+from mechkit.errors import require, whole
 from mechkit.priors import Prior
 from mechkit.settings import Array, Setting
 from mechkit.spaces import box, rational

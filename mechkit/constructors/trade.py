@@ -10,9 +10,9 @@ import numpy as np
 from mechkit.constructors.common import (
     balanced,
     resizable_prior,
-    whole,
 )
 from mechkit.constructors.optima import of_trade
+from mechkit.errors import whole
 from mechkit.priors import Prior
 from mechkit.settings import Array, Setting
 from mechkit.spaces import box

@@ -14,10 +14,9 @@ from mechkit.constructors.common import (
     resizable_prior,
     resizer,
     sums,
-    whole,
 )
 from mechkit.constructors.optima import of_positions, of_units
-from mechkit.errors import require
+from mechkit.errors import require, whole
 from mechkit.priors import Prior
 from mechkit.settings import Array, Setting
 from mechkit.spaces import box

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mechkit import data
-from mechkit.errors import InputError, require
+from mechkit.errors import InputError, require, whole
 
 KMH = 1 / 3.6
 """Metres per second."""
@@ -112,8 +112,7 @@ def draw(
         ("machines", machines),
         ("slots", slots),
     ):
-        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-        require(whole and count >= 1, f"{name} = {count!r}: expected an integer of at least 1")
+        whole(count, 1, name)
     p, crowd = parameters, (batch, vehicles)
     if content is None:
         sizes = p.content_median * np.exp(p.content_sigma * rng.standard_normal(crowd))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mechkit.errors import require
+from mechkit.errors import require, whole
 
 MEGABIT = 8
 """Megabit in a megabyte."""
@@ -186,11 +186,7 @@ def draw(
         ("periods", periods, 1),
         ("past", past, 1),
     ):
-        whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
-        require(
-            whole and size >= least,
-            f"{name} = {size!r}: expected an integer of at least {least}",
-        )
+        whole(size, least, name)
     history, _ = values(rng, past, stations, periods, parameters)
     worth, taken = values(rng, batch, stations, periods, parameters)
     return Instances(worth, taken, rng.random(batch), history, parameters.zeta)

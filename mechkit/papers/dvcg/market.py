@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import solvers
-from mechkit.errors import require
+from mechkit.errors import require, whole
 from mechkit.lazy import lazy
 from solvers import Optimum, Status
 
@@ -114,8 +114,7 @@ def draw(
 ) -> Instances:
     """A batch of instances; vsps: N; quanta: M of QVCG."""
     for name, count in (("batch", batch), ("vsps", vsps), ("quanta", quanta)):
-        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-        require(whole and count >= 1, f"{name} = {count!r}: expected an integer of at least 1")
+        whole(count, 1, name)
     p, crowd = parameters, (batch, vsps)
     slices = (*crowd, p.resources)
     return Instances(

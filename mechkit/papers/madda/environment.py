@@ -22,7 +22,7 @@ from functools import partial
 import numpy as np
 
 from learners.environment import Rule, Spec, Step, checked_actions, checked_rows
-from mechkit.errors import require
+from mechkit.errors import require, whole
 from mechkit.lazy import lazy
 from mechkit.papers.madda import market, matching, systems
 from mechkit.papers.madda.clocks import Auctions, advance, begin, played, renew
@@ -74,8 +74,7 @@ class Madda:
         parameters: Parameters = PAPER,
     ) -> None:
         for name, count in (("pool", pool), ("past", past)):
-            whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-            require(whole and count >= 1, f"{name} = {count!r}: expected an integer of at least 1")
+            whole(count, 1, name)
         require(winners in WINNERS, f"winners = {winners!r}: expected one of {', '.join(WINNERS)}")
         readings = ", ".join(map(repr, systems.REWARDS))
         require(reward in systems.REWARDS, f"reward = {reward!r}: expected one of {readings}")
@@ -205,13 +204,16 @@ class Madda:
 
     def result(self, winners: str) -> Result:
         """The same by one reading of who trades."""
-        instances, p = selected(self._held, self._picked), self.parameters
+        instances, fee = selected(self._held, self._picked), self.parameters.fee
         if winners in PAIRED:
-            done = played(self._auctions, *systems.traders(instances), weight=p.weight)
-            return systems.paired(instances, done, PAIRED[winners], fee=p.fee)
+            done = self.clocks(*systems.traders(instances))
+            return systems.paired(instances, done, PAIRED[winners], fee=fee)
         sides = systems.matched_sides(instances)
-        done = played(self._auctions, *sides, weight=p.weight)
-        return systems.served(instances, *sides, done, fee=p.fee)
+        return systems.served(instances, *sides, self.clocks(*sides), fee=fee)
+
+    def clocks(self, values: Array, costs: Array) -> systems.Played:
+        """What the clocks did so far, for sides given in the order of their agents, (batch, n)."""
+        return played(self._auctions, values, costs, weight=self.parameters.weight)
 
     # Optima ---------------------------------------------------------------------------------------
 
@@ -224,8 +226,8 @@ class Madda:
 
     def finer(self, instances: Instances) -> Array:
         """The same where every whole step between the least and the largest level may be chosen."""
-        whole = range(int(np.ceil(self.spec.low)), int(self.spec.high) + 1)
-        return self._plan(opened(*systems.traders(instances)), "reward", levels=whole).value
+        ticks = range(int(np.ceil(self.spec.low)), int(self.spec.high) + 1)
+        return self._plan(opened(*systems.traders(instances)), "reward", levels=ticks).value
 
     def first_best(self, instances: Instances) -> Array:
         return matching.optimum(instances)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mechkit.errors import require
+from mechkit.errors import whole
 from mechkit.lazy import lazy
 from mechkit.papers.madda import matching
 
@@ -127,8 +127,7 @@ def draw(
 ) -> Instances:
     """A batch of instances. Raises InputError for counts that are not positive integers."""
     for name, count in (("batch", batch), ("buyers", buyers), ("sellers", sellers)):
-        sound = isinstance(count, int | np.integer) and not isinstance(count, bool) and count >= 1
-        require(sound, f"{name} = {count!r}: expected an integer of at least 1")
+        whole(count, 1, name)
     p, vehicles, units = parameters, (batch, buyers), (batch, sellers)
     required = rng.uniform(*p.resources, (*vehicles, 3))
     offered = rng.uniform(*p.resources, (*units, 3))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mechkit.book import ranks
-from mechkit.errors import require
+from mechkit.errors import whole
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,7 @@ def draw(
         ("providers", providers),
         ("organisations", organisations),
     ):
-        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-        require(whole and count >= 1, f"{name} = {count!r}: expected an integer of at least 1")
+        whole(count, 1, name)
     p, crowd = parameters, (batch, organisations, users)
     clock, loss = rng.uniform(*p.clock, crowd), rng.uniform(*p.loss, crowd)
     gradient, privacy = rng.uniform(*p.gradient, crowd), rng.uniform(*p.privacy, crowd)
