@@ -16,27 +16,22 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from learners.environment import Array, Spec, Step
+from benchmarks.learners import fresh, rate, stepping
 from learners.evaluate import evaluate
+from learners.known import Arms
 from learners.learner import learner
 from mechkit.environments import environment
 
 NAMES = ("discrete-sac", "diffusion", "diffusion-printed")
 PAPER = 500_000
+BATCH = 256
 
 
 def rates(steps: int) -> list[dict[str, Any]]:
     """Steps and updates per second once the first update is behind."""
-    rows = []
-    market = environment("dmsb")
-    rng, batch = np.random.default_rng(0), 256
-    market.reset(rng, batch)
-    started = time.perf_counter()
-    for _ in range(steps // batch):
-        market.step(np.zeros(batch))
-        market.restart(np.ones(batch, dtype=bool), rng)
-    seconds = time.perf_counter() - started
-    rows.append({"learner": "the environment alone", "steps": steps / seconds})
+    rows: list[dict[str, Any]] = []
+    alone = rate(stepping(fresh("dmsb", BATCH), BATCH), BATCH, 0.5)
+    rows.append({"learner": "the environment alone", "steps": alone})
     for name in NAMES:
         found = learner(name)
         config = found.config()
@@ -58,53 +53,19 @@ def rates(steps: int) -> list[dict[str, Any]]:
     return rows
 
 
-class TenArms:
-    """One choice of ten, nothing seen; which arm is the best is `shift` places on."""
-
-    def __init__(self, shift: int) -> None:
-        self.spec = Spec("ten arms", 0, 1, tuple(np.arange(10.0)), 0.0, 9.0, 1)
-        self.worth = np.roll(np.linspace(0, 1, 10), shift)
-        self.rules: dict[str, Any] = {}
-
-    def draw(self, rng: np.random.Generator, batch: int) -> Array:
-        return 0.1 * rng.standard_normal(batch)
-
-    def start(self, instances: Array) -> Array:
-        self.noise = instances
-        return np.ones((len(instances), 1), dtype=np.float32)
-
-    def reset(self, rng: np.random.Generator, batch: int) -> Array:
-        return self.start(self.draw(rng, batch))
-
-    def restart(self, rows: Array, rng: np.random.Generator) -> Array:
-        return self.start(np.where(rows, self.draw(rng, len(rows)), self.noise))
-
-    def step(self, actions: Array) -> Step:
-        ended = np.ones(len(actions), dtype=bool)
-        seen = np.ones((len(actions), 1), dtype=np.float32)
-        return Step(seen, self.worth[actions.astype(int)] + self.noise, ended, ~ended)
-
-    def optimum(self, instances: Array) -> Array:
-        return 1 + instances
-
-    first_best = optimum
-
-    def measures(self) -> dict[str, Array]:
-        return {}
-
-
 def ten_arms(steps: int, seeds: int = 10) -> list[dict[str, Any]]:
     """Shares of the optimum, 1, without the noise."""
     rows = []
     for name in NAMES:
         found, shares = learner(name), []
         for seed in range(seeds):
-            arms = TenArms(3 * seed)
+            arms = Arms(arms=10, contexts=1, table=seed)
             config = found.config(rows=64, batch=64, width=32, warmup=128)
             run = found.start(arms, config, np.random.SeedSequence(seed))
             run.advance(steps)
-            played = evaluate(run.policy(), arms, np.zeros(2_000), np.random.default_rng(seed))
-            shares.append(float(played.returns.mean()))
+            quiet = np.zeros((2_000, 2))  # the one context, and no noise
+            played = evaluate(run.policy(), arms, quiet, np.random.default_rng(seed))
+            shares.append(float(played.returns.mean() / arms.best_policy_value))
         rows.append({"learner": name, "mean": float(np.mean(shares)), "worst": min(shares)})
     return rows
 

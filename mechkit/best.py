@@ -19,7 +19,7 @@ import click
 
 from mechkit import terminal
 from mechkit.errors import InputError
-from mechkit.options import finite
+from mechkit.options import assignments, finite
 from mechkit.terminal import aside, put, put_json, waiting, write
 
 if TYPE_CHECKING:
@@ -31,21 +31,6 @@ if TYPE_CHECKING:
 FORMAT = "mechkit-optimum/1"
 SHOWN = 20
 """Profiles, or agents, on a page."""
-
-
-def assignments(
-    ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]
-) -> dict[str, str]:
-    """NAME=VALUE, once for each name."""
-    options: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE, units=2 say")
-        if name in options:
-            raise click.BadParameter(f"{name} is given twice")
-        options[name.strip().replace("-", "_")] = value.strip()
-    return options
 
 
 @click.command(

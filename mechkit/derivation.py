@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape, unescape
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from mechkit.pages import document
 
 if TYPE_CHECKING:
     from proofs.games import Branch, Check, Equilibrium, Fact, Game, NumericalEquilibrium
@@ -287,7 +288,6 @@ def _tex(sentence: str) -> str:
 
 def html(found: Equilibrium, point: Point | None = None) -> str:
     """One page with MathML that needs nothing else."""
-    css = files("mechkit.audit").joinpath("page.css").read_text(encoding="utf-8")
     name, status = escape(found.game.name), escape(headline(found))
     body = [f"<h1>{name}</h1>", f"<p><strong>{status}</strong></p>"]
     if found.reason:
@@ -300,12 +300,7 @@ def html(found: Equilibrium, point: Point | None = None) -> str:
             if line.sentence:
                 body.append(f"<p>{mark}{escape(line.sentence)}</p>")
             body += [f'<div class="scroll">{mathml(formula)}</div>' for formula in line.formulas]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{name}: mechkit</title>\n<style>\n{css}math {{ margin: .4rem 1.5rem; }}\n"
-        "</style>\n</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
-    )
+    return document(name, "\n".join(body), css="math { margin: .4rem 1.5rem; }\n")
 
 
 def mathml(formula: Any) -> str:

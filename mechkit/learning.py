@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mechkit.errors import InputError
-from mechkit.options import JSON, WORKERS, finite
+from mechkit.options import JSON, WORKERS, assignments, finite
 from mechkit.terminal import aside, progress, put, put_json, save, waiting, write
 
 if TYPE_CHECKING:
@@ -28,17 +28,11 @@ if TYPE_CHECKING:
 
 
 def pairs(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE, once for each name; values are numbers, true, false, a,b for two, or text."""
-    found: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        name = name.strip().replace("-", "_")
-        if not (name and equals and value):
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE")
-        if name in found:
-            raise click.BadParameter(f"{name} is given twice")
-        found[name] = tuple(map(_value, value.split(","))) if "," in value else _value(value)
-    return found
+    """Assignments whose values are numbers, true, false, a,b for several, or text."""
+    return {
+        name: tuple(map(_value, value.split(","))) if "," in value else _value(value)
+        for name, value in assignments(ctx, parameter, given).items()
+    }
 
 
 def _value(text: str) -> Any:

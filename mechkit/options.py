@@ -15,6 +15,22 @@ def finite(ctx: click.Context, parameter: click.Parameter, value: float | None) 
     return value
 
 
+def assignments(
+    ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    """NAME=VALUE, once for each name; a hyphen in a name is an underscore."""
+    options: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not (name and equals and value):
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE, units=2 say")
+        if name in options:
+            raise click.BadParameter(f"{name} is given twice")
+        options[name] = value.strip()
+    return options
+
+
 JSON = click.option("--json", "json_", is_flag=True, help="One JSON document on stdout instead.")
 SEED = click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True)
 SECONDS = click.option(

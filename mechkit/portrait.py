@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mechkit.errors import InputError
+from mechkit.pictures import keep, sheet
 
 if TYPE_CHECKING:
     from proofs.games import Equilibrium
@@ -41,11 +41,6 @@ def portrait(found: Equilibrium, file: Path, values: Any, decisions: Mapping[Any
 
     Raises InputError where matplotlib is missing.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("matplotlib is missing: pip install 'mechkit-econ[plot]'") from None
     import sympy as sp
 
     from proofs.games.curves import curves
@@ -53,8 +48,7 @@ def portrait(found: Equilibrium, file: Path, values: Any, decisions: Mapping[Any
     drawn = curves(found.game, values, decisions)
     rows = -(-len(drawn) // COLUMNS)
     columns = min(COLUMNS, len(drawn))
-    figure = Figure(figsize=(4.4 * columns, 3.3 * rows + 0.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = sheet(4.4 * columns, 3.3 * rows + 0.5)
     told = ", ".join(f"{sp.sstr(k)} = {float(v):.4g}" for k, v in list(values.items())[:8])
     figure.suptitle(f"{found.game.name} at {told}", fontsize=11)
     for number, curve in enumerate(drawn, start=1):
@@ -67,9 +61,4 @@ def portrait(found: Equilibrium, file: Path, values: Any, decisions: Mapping[Any
         axes.set_title(what, fontsize=10)
         axes.set_xlabel(sp.sstr(curve.along))
         axes.grid(alpha=0.25)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        figure.savefig(part, format="png", dpi=130)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    keep(figure, file, dpi=130)

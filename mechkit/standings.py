@@ -6,16 +6,15 @@ rule beats every learner, that is the first thing said.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learners.compare import AXES, LEARNER, ORACLE, RULE
-from mechkit.audit.page import figure
-from mechkit.errors import InputError
+from mechkit.audit.page import figure as drawn_curve
+from mechkit.pages import document
+from mechkit.pictures import keep, sheet
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -168,29 +167,17 @@ def _columns(table: Table) -> tuple[str, ...]:
 
 def plot(found: Comparison, file: Path) -> None:
     """Scores and learning curves as a PNG, all or nothing. Raises InputError without matplotlib."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("matplotlib is missing: pip install 'mechkit-econ[plot]'") from None
-
     tables = found.tables
     most = max(len(table.rows) for table in tables)
     height = max(3.6, 0.3 * most + 1.2)
-    sheet = Figure(figsize=(17, height * len(tables) + 0.4), layout="constrained")
-    FigureCanvasAgg(sheet)
-    axes = sheet.subplots(len(tables), 1 + len(AXES), squeeze=False, width_ratios=(1.5, 1, 1, 1))
+    figure = sheet(17, height * len(tables) + 0.4)
+    axes = figure.subplots(len(tables), 1 + len(AXES), squeeze=False, width_ratios=(1.5, 1, 1, 1))
     for panels, table in zip(axes, tables, strict=True):
         colours = _colours(table)
         _scores(panels[0], table, colours)
         for axis, panel in zip(AXES, panels[1:], strict=True):
             _curves(panel, table, axis, colours)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        sheet.savefig(part, format="png", dpi=120)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    keep(figure, file, dpi=120)
 
 
 def _colours(table: Table) -> dict[str, str]:
@@ -257,17 +244,8 @@ def _curves(panel: Any, table: Table, axis: str, colours: Mapping[str, str]) -> 
 
 def page(found: Comparison, audits: Sequence[Audited] = ()) -> str:
     """The same as one HTML page that needs nothing else."""
-    assets = files("mechkit.audit")
-    css = assets.joinpath("page.css").read_text(encoding="utf-8")
-    script = assets.joinpath("page.js").read_text(encoding="utf-8")
-    body = "\n".join(_body(found, audits))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Learned against optimal: mechkit</title>\n<style>\n{css}{CSS}</style>\n</head>\n"
-        f"<body>\n<h1>Learned against optimal</h1>\n{body}\n<script>\n{script}</script>\n</body>\n"
-        "</html>\n"
-    )
+    body = "\n".join(["<h1>Learned against optimal</h1>", *_body(found, audits)])
+    return document("Learned against optimal", body, css=CSS, scripted=True)
 
 
 CSS = """th, td { padding: .35rem .4rem; } table { font-size: .9rem; }
@@ -305,7 +283,7 @@ def _body(found: Comparison, audits: Sequence[Audited]) -> Iterable[str]:
             yield f"<h3>{escape(audit.title)}</h3><ul>"
             yield from (f"<li>{escape(line)}</li>" for line in audit.lines)
             yield "</ul>"
-            yield from (figure(curve) for curve in audit.curves)
+            yield from (drawn_curve(curve) for curve in audit.curves)
         yield "</section>"
     yield (
         '<p class="soft">Scores: interquartile means over seeds of the return on all held-out '

@@ -164,19 +164,26 @@ def waiting(title: str) -> Iterator[None]:
 # Files --------------------------------------------------------------------------------------------
 
 
-def write(path: Path, text: str) -> None:
-    """All or nothing: a reader sees the old file or the new one, whatever interrupts."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write to, which takes the place of `path` at the end: all or nothing, so that a
+    reader sees the old file or the new one, whatever interrupts."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        yield part
         part.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
+
+
+def write(path: Path, text: str) -> None:
+    """The whole text, on the disk, or nothing."""
+    with replacing(path) as part, part.open("wb") as file:
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def save(file: Path, step: Callable[[], object], *, quiet: bool) -> None:

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from mechkit import audit as audits
+from mechkit.audit import files
 from mechkit.audit.files import Folder
 from mechkit.audit.table import render
 from mechkit.errors import InputError
@@ -103,14 +104,14 @@ def test_a_directory_that_cannot_be_written_is_refused_at_once(tmp_path):
 
 
 def test_a_disk_that_fills_up_does_not_cost_the_results(tmp_path, monkeypatch):
-    write = Folder._write
+    write = files.write
 
-    def full(self, name, data):
-        if name == "second.json":
+    def full(path, text):
+        if path.name == "second.json":
             raise OSError(28, "No space left on device")
-        write(self, name, data)
+        write(path, text)
 
-    monkeypatch.setattr(Folder, "_write", full)
+    monkeypatch.setattr(files, "write", full)
     result = audited(FIRST, SECOND, save=tmp_path)
     assert len(result.rows) == 2
     assert "second.json" in result.unsaved
@@ -202,7 +203,7 @@ def test_a_disk_that_is_full_is_not_filled_with_half_a_file(tmp_path, monkeypatc
 
     folder = Folder(tmp_path)
     folder.keep("whole.json", {"kept": 1})
-    monkeypatch.setattr("mechkit.audit.files.os.fsync", full)
+    monkeypatch.setattr("mechkit.terminal.os.fsync", full)
     folder.keep("half.json", {"lost": 2})
     folder.keep("whole.json", {"kept": 2})
     assert "No space left" in folder.trouble

@@ -57,7 +57,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("settings",),
     ("priors",),
     ("spaces",),
-    ("workers", "terminal", "options", "starter", "lazy", "saved", "data"),
+    ("pictures",),
+    ("workers", "pages", "terminal", "options", "starter", "lazy", "saved", "data"),
     ("errors",),
 )
 

@@ -300,7 +300,6 @@ def test_what_json_has_not_is_refused(tmp_path):
 
 
 def test_tensorboard_on_request(tmp_path):
-    pytest.importorskip("torch")
     train(tmp_path, steps=80, tensorboard=True)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

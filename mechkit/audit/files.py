@@ -10,7 +10,6 @@ import hashlib
 import importlib.metadata
 import inspect
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from mechkit import catalogue, sources
 from mechkit.catalogue.entry import Entry
 from mechkit.errors import InputError
 from mechkit.lazy import lazy
+from mechkit.terminal import write
 
 FORMAT = "mechkit-audit/1"
 SHARED = ("__init__.py", "claim.py", "paper.py")
@@ -77,7 +77,7 @@ class Folder:
         self.trouble: str | None = None
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._write(".writable", b"")
+            write(self.path / ".writable", "")
             (path / ".writable").unlink()
         except OSError as error:
             raise InputError(
@@ -113,23 +113,9 @@ class Folder:
     def keep(self, name: str, data: Mapping[str, Any]) -> None:
         """Write a file, or remember why not: a full disk must not cost the results."""
         try:
-            self._write(name, json.dumps(data, indent=1, ensure_ascii=False).encode())
+            write(self.path / name, json.dumps(data, indent=1, ensure_ascii=False))
         except OSError as error:
             self.trouble = f"{self.path / name}: {error}; free some space and run again to save"
-
-    def _write(self, name: str, data: bytes) -> None:
-        """All or nothing: a reader sees the old file or the new one, whatever interrupts."""
-        part = self.path / f".{name}.part"
-        try:
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self.path / name)
-        except OSError:
-            with suppress(OSError):  # half a file would take the space that is short
-                part.unlink()
-            raise
 
 
 def _plain(data: Any) -> Any:

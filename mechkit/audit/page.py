@@ -12,12 +12,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from mechkit import papers
 from mechkit.audit.claims import COMPUTED, file_of
 from mechkit.audit.record import Audit, Checked
+from mechkit.pages import document
 
 STATUSES = ("refuted", "proved", "unrefuted", "unknown", "error")
 MEANINGS = {
@@ -31,17 +31,8 @@ MEANINGS = {
 
 def page(audit: Audit) -> str:
     """The whole page."""
-    assets = files("mechkit.audit")
-    css = assets.joinpath("page.css").read_text(encoding="utf-8")
-    script = assets.joinpath("page.js").read_text(encoding="utf-8")
     title = "Claims, checked" if audit.claims else "The catalogue, checked"
-    body = "\n".join(_body(audit))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}: mechkit</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
-        f"<h1>{title}</h1>\n{body}\n<script>\n{script}</script>\n</body>\n</html>\n"
-    )
+    return document(title, "\n".join([f"<h1>{title}</h1>", *_body(audit)]), scripted=True)
 
 
 def _body(audit: Audit) -> Iterable[str]:

@@ -25,7 +25,16 @@ from proofs.games.examine import Exact, Trouble, examined
 from proofs.games.formulas import Array, Arrays, Unaligned, rows
 from proofs.games.game import Family, Game
 from proofs.games.growth import RISING, growth
-from proofs.games.lowered import Lowered, LoweredGame, grouped, lowered, numbers, placed, symbols
+from proofs.games.lowered import (
+    Lowered,
+    LoweredGame,
+    grouped,
+    lowered,
+    numbers,
+    of_member,
+    placed,
+    symbols,
+)
 from proofs.games.numeric import Hint, respond
 from proofs.games.solution import Check, Equilibrium, Failure
 from proofs.games.stationary import stationary
@@ -331,7 +340,7 @@ def _failure(
     for choice in mover.choices:
         symbol = choice.symbol
         x = float(trouble.better[symbol][0, member, 0])
-        better[symbol[member + 1] if isinstance(symbol, sp.IndexedBase) else symbol] = x
+        better[of_member(symbol, member)] = x
     reason = trouble.reason[0]
     if reason == RISING:
         point = {**values, **numbers({s: one[s] for s in symbols(low)}), **better}

@@ -14,7 +14,7 @@ import sympy as sp
 
 from proofs.games.formulas import Array, Arrays
 from proofs.games.game import Family
-from proofs.games.lowered import Lowered, LoweredGame
+from proofs.games.lowered import Lowered, LoweredGame, of_member
 from proofs.games.numeric import respond
 
 _POPULATION = 12
@@ -40,13 +40,9 @@ def deviation(
         x, value = _best(game, stage, mover, at, member, np.random.default_rng([seed, member]))
         gain = float((value - payoff[member]) / (1 + abs(payoff[member])))
         if gain > best[0]:
-            symbols = [_named(c.symbol, member) for c in mover.choices]
+            symbols = [of_member(c.symbol, member) for c in mover.choices]
             best = gain, dict(zip(symbols, map(float, x), strict=True))
     return best
-
-
-def _named(symbol: sp.Basic, member: int) -> sp.Basic:
-    return symbol[member + 1] if isinstance(symbol, sp.IndexedBase) else symbol
 
 
 def _alike(mover: Lowered, at: Arrays) -> bool:

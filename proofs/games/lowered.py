@@ -167,3 +167,8 @@ def numbers(decisions: Mapping[sp.Basic, Array]) -> dict[sp.Basic, float]:
         else:
             found[symbol] = float(value[0, 0, 0])
     return found
+
+
+def of_member(symbol: sp.Basic, member: int) -> sp.Basic:
+    """The decision of one member, counted from 0; the symbol itself where there are no members."""
+    return symbol[member + 1] if isinstance(symbol, sp.IndexedBase) else symbol
