@@ -50,6 +50,9 @@ CASES = {
     "dense": lambda: dense(drawn(1, 25, buyers=9, sellers=12)),
     "on ticks": lambda: dense(drawn(2, 25, buyers=9, sellers=8, coarse=True)),
     "ties and openings": lambda: tied(dense(drawn(3, 25, buyers=9, sellers=9))),
+    "reputations unheeded": lambda: dense(
+        drawn(5, 25, buyers=9, sellers=9, parameters=replace(PAPER, reputation=False))
+    ),
     "hardly anybody": lambda: drawn(4, 25, buyers=2, sellers=1),
 }
 
@@ -91,6 +94,9 @@ def test_madda_does_what_the_rounds_do(case, whole):
             ("as printed", both[:-1] if slow["psi"] else both),
             ("setter left out", [m for m in both if m != setter]),
         ):
+            # Trades with whom one does not trust fail.
+            least = found.least_reputation[b]
+            wins = [m for m in wins if found.reputation[b, pairs[m]] >= least[m]]
             gains = sum(found.values[b, m] - found.costs[b, pairs[m]] for m in wins)
             assert measures[f"welfare, {reading}"][b] == pytest.approx(gains, abs=1e-9)
             if reading == "as printed":
@@ -314,3 +320,18 @@ def test_madda_restarts_on_instances_of_its_pool():
             expected += alone.step(np.full(300, 2.0)).reward
         assert total[rows] == pytest.approx(expected[rows])
         assert not total[~rows].any()
+
+
+def test_madda_plans_for_the_welfare_of_trades_that_do_not_fail():
+    env = Madda(buyers=9, sellers=9, pool=4, past=4, reputation=False, computing=(60, 80))
+    assert env.spec.sizes["computing"] == "(60, 80)"
+    assert env.spec.sizes["reputation"] == "False"
+    found = dense(env.draw(np.random.default_rng(0), 60))
+    played = evaluate(Ruled(env, env.rules["welfare oracle"]), env, found, np.random.default_rng(0))
+    best = env.best_welfare(found)
+    assert played.measures["welfare"] == pytest.approx(best, abs=1e-9)
+    unit = evaluate(Ruled(env, env.rules["unit step"]), env, found, np.random.default_rng(0))
+    assert (unit.measures["welfare"] <= best + 1e-9).all()
+    heard = Madda(buyers=9, sellers=9, pool=4, past=4, computing=(60, 80))
+    trusted = replace(found, heeded=np.ones(60, dtype=bool))
+    assert heard.best_welfare(trusted).sum() > best.sum()

@@ -149,7 +149,7 @@ def test_a_seed_says_what_is_drawn():
     one, two, other = drawn(1), drawn(1), drawn(2)
     for name in [*(field.name for field in fields(one)), "partner"]:
         assert np.array_equal(getattr(one, name), getattr(two, name))
-        if name != "coverage":
+        if name not in ("coverage", "heeded"):
             assert not np.array_equal(getattr(one, name), getattr(other, name))
 
 
@@ -191,11 +191,13 @@ def slow_edges(found, b):
         for n in range(found.costs.shape[1]):
             away = math.dist(found.leaves[b, m], found.sites[b, n])
             enough = all(found.offered[b, n, k] >= found.required[b, m, k] for k in range(3))
-            trusted = found.reputation[b, n] >= found.least_reputation[b, m]
+            heeded = found.heeded[b]
+            trusted = found.reputation[b, n] >= found.least_reputation[b, m] or not heeded
             if enough and trusted and away <= found.farthest[b, m]:
                 near, known = found.attribute_weights[b, m]
                 product = sum(found.offered[b, n, k] * found.required[b, m, k] for k in range(3))
-                edges[m, n] = near * (1 - away) + known * found.reputation[b, n] + product
+                known *= found.reputation[b, n] if heeded else 0
+                edges[m, n] = near * (1 - away) + known + product
     return edges
 
 
@@ -212,10 +214,13 @@ def all_matchings(edges, buyers, used=()):
                 yield [(m, n), *more]
 
 
-@pytest.mark.parametrize(("buyers", "sellers"), [(4, 4), (5, 3), (3, 5)])
-def test_the_matching_is_that_of_brute_force(buyers, sellers):
+@pytest.mark.parametrize(
+    ("buyers", "sellers", "heeded"), [(4, 4, True), (5, 3, True), (3, 5, True), (4, 4, False)]
+)
+def test_the_matching_is_that_of_brute_force(buyers, sellers, heeded):
     # Smaller requirements, so that edges compete.
-    found = drawn(3, 60, buyers=buyers, sellers=sellers)
+    chosen = market.Parameters(reputation=heeded)
+    found = drawn(3, 60, buyers=buyers, sellers=sellers, parameters=chosen)
     found = replace(found, required=found.required * 0.75)
     partner = found.partner
     sizes = set()
@@ -232,14 +237,53 @@ def test_the_matching_is_that_of_brute_force(buyers, sellers):
         total = sum(edges[edge] for edge in mine) - (max(buyers, sellers) - len(mine))
         assert total == pytest.approx(max(worth))
         sizes.add(len(mine))
-        # The optimum: the largest gains of any of these matchings.
+        # The optimum: the largest gains of any matching of pairs that can trade.
+        allowed = slow_edges(replace(found, heeded=np.ones(60, dtype=bool)), b)
         gains = [
             sum(max(found.values[b, m] - found.costs[b, n], 0) for m, n in way)
-            for way in all_matchings(edges, list(range(buyers)))
+            for way in all_matchings(allowed, list(range(buyers)))
         ]
         one = replace(found, **{f.name: getattr(found, f.name)[b : b + 1] for f in fields(found)})
         assert matching.optimum(one)[0] == pytest.approx(max(gains))
     assert len(sizes) > 1
+
+
+def test_what_heeds_no_reputation_matches_more_and_fails_more():
+    heard, unheard = (
+        drawn(8, 40, parameters=market.Parameters(reputation=heeded)) for heeded in (True, False)
+    )
+    assert np.array_equal(heard.values, unheard.values)
+    assert (heard.partner >= 0).sum() < (unheard.partner >= 0).sum()
+    assert matching.sound(heard).sum() == (heard.partner >= 0).sum()
+    assert 0 < matching.sound(unheard).sum() < (unheard.partner >= 0).sum()
+    for b, m in np.ndindex(unheard.partner.shape):
+        n = unheard.partner[b, m]
+        trusted = n >= 0 and unheard.reputation[b, n] >= unheard.least_reputation[b, m]
+        assert matching.sound(unheard)[b, m] == trusted
+
+
+def test_computing_power_moves_one_resource_and_what_it_costs():
+    plain, more = (
+        drawn(9, 60, parameters=market.Parameters(computing=span)) for span in (None, (70.0, 80.0))
+    )
+    assert 70 <= more.offered[..., 0].min() < more.offered[..., 0].max() <= 80
+    ranks = [np.argsort(found.offered[..., 0], axis=-1) for found in (plain, more)]
+    assert np.array_equal(*ranks)
+    assert np.array_equal(plain.offered[..., 1:], more.offered[..., 1:])
+    assert np.array_equal(plain.values, more.values)
+    assert (more.costs >= plain.costs).all()
+    assert (plain.partner >= 0).sum() < (more.partner >= 0).sum()
+
+
+@pytest.mark.parametrize("span", [(30.0, 50.0), (50.0, 90.0), (60.0, 50.0)])
+def test_bad_computing_power_is_explained(span):
+    with pytest.raises(InputError, match=r"computing = .*: expected bounds 40 ≤ low ≤ high ≤ 80"):
+        market.Parameters(computing=span)
+
+
+def test_bad_reputation_is_explained():
+    with pytest.raises(InputError, match=r"reputation = 'no': expected true or false"):
+        market.Parameters(reputation="no")
 
 
 def test_the_matching_ignores_values_and_costs():

@@ -52,7 +52,8 @@ class Madda:
     continuous one takes any number between the least and the largest. winners: who trades, of
     `WINNERS`. reward: a reading of eq. 17, of `systems.REWARDS`. pool: how many instances `reset`
     draws, each with its matching, which takes far longer than an episode; episodes begin on them at
-    random. past: instances from which constants learn.
+    random. past: instances from which constants learn. computing, reputation: of `parameters`,
+    which they override.
 
     Observations are S = (Ψ, t, C_B, C_S, |M_B|, |N_S|): t in hundreds, prices from 0 at p_min to
     1 at p_max, counts as shares of the smaller side.
@@ -71,6 +72,8 @@ class Madda:
         reward: str = "reward (eq. 17)",
         pool: int = 1024,
         past: int = 256,
+        computing: tuple[float, float] | None = None,
+        reputation: bool | None = None,
         parameters: Parameters = PAPER,
     ) -> None:
         for name, count in (("pool", pool), ("past", past)):
@@ -91,6 +94,9 @@ class Madda:
             f"clocks from {parameters.low} to {parameters.high}: expected {LOWEST} to {HIGHEST}",
         )
         self.buyers, self.sellers, self.winners, self.reward = buyers, sellers, winners, reward
+        given = {"computing": computing, "reputation": reputation}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        parameters = replace(parameters, **chosen)  # type: ignore[arg-type]
         self.parameters, self.pool, self._past = parameters, pool, past
         self._smaller = min(buyers, sellers)
         self._earned, self._truncated = np.zeros(0), np.zeros(0, dtype=bool)
@@ -362,7 +368,7 @@ def welfare_by_end(instances: Instances, winners: Winners, most: int) -> Array:
     """(2, most + 1, B): the welfare by Ψ and by how many sellers accepted, whatever the clocks."""
     values, costs = systems.traders(instances)
     clocks, _ = played(begin(values, costs), values, costs)
-    gains = np.where(instances.partner >= 0, values - costs, 0)
+    gains = np.where(matching.sound(instances), values - costs, 0)
     ends = np.empty((2, most + 1, len(values)))
     for side in (0, 1):
         for k in range(most + 1):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mechkit.errors import whole
+from mechkit.errors import require, whole
 from mechkit.lazy import lazy
 from mechkit.papers.madda import matching
 
@@ -31,7 +31,9 @@ class Parameters:
     map_side, coverage (d_c of eq. 11) in kilometres; gain: h^0; cost_weights: ω of eq. 6; decay: ξ
     per unit of time; transactions: that each unit has behind it, within `history` units of time;
     reliability: the range of the share of what was required that a unit provides on average, and
-    `unsteady`, how far a single provision is from it.
+    `unsteady`, how far a single provision is from it. computing: the range of O_n^cp if it is
+    another, within `resources`, over which costs are mapped; reputation: whether Γ heeds it.
+    Raises InputError for bounds that are no range within another.
     """
 
     resources: tuple[float, float] = (40.0, 80.0)
@@ -59,6 +61,21 @@ class Parameters:
     history: float = 10.0
     reliability: tuple[float, float] = (0.6, 1.0)
     unsteady: float = 0.1
+    computing: tuple[float, float] | None = None
+    reputation: bool = True
+
+    def __post_init__(self) -> None:
+        least, most = self.resources
+        low, high = self.computing or self.resources
+        require(
+            least <= low <= high <= most,
+            f"computing = {self.computing!r}: expected bounds {least:g} ≤ low ≤ high ≤ {most:g}, "
+            "within the range of resources, over which costs are mapped onto the clock",
+        )
+        require(
+            isinstance(self.reputation, bool),
+            f"reputation = {self.reputation!r}: expected true or false",
+        )
 
 
 PAPER = Parameters()
@@ -91,8 +108,9 @@ class Instances:
 
     values (B, M), costs (B, N): in [p_min, p_max]. required (B, M, 3) R_m; offered (B, N, 3) O_n.
     leaves (B, M, 2), sites (B, N, 2): in kilometres. farthest, least_reputation (B, M): Q_m.
-    reputation (B, N): D_n. attribute_weights (B, M, 2): W_m. coverage (B,): d_c. dice (B, 128):
-    uniform, for policies that draw.
+    reputation (B, N): D_n. attribute_weights (B, M, 2): W_m. coverage (B,): d_c. heeded (B,):
+    whether Γ heeds reputations; where it does not, its pairs with D_n < q_m2 fail if they trade.
+    dice (B, 128): uniform, for policies that draw.
     """
 
     values: np.ndarray
@@ -106,12 +124,13 @@ class Instances:
     reputation: np.ndarray
     attribute_weights: np.ndarray
     coverage: np.ndarray
+    heeded: np.ndarray
     dice: np.ndarray
 
     @lazy
     def partner(self) -> np.ndarray:
         """Γ: (B, M), the seller of each buyer, −1 for none; found when it is first asked for."""
-        return matching.match(matching.attributes_of(self))
+        return matching.match(matching.heeding(matching.attributes_of(self), self.heeded))
 
 
 DICE = 128
@@ -131,6 +150,8 @@ def draw(
     p, vehicles, units = parameters, (batch, buyers), (batch, sellers)
     required = rng.uniform(*p.resources, (*vehicles, 3))
     offered = rng.uniform(*p.resources, (*units, 3))
+    if p.computing is not None:
+        offered[..., 0] = onto(offered[..., 0], p.resources, p.computing)
     farthest = rng.uniform(*p.farthest, vehicles)
     least_reputation = rng.uniform(*p.least_reputation, vehicles)
     leaves = rng.uniform(0, p.map_side, (*vehicles, 2))
@@ -151,6 +172,7 @@ def draw(
         reputation=reputations,
         attribute_weights=attribute_weights,
         coverage=np.full(batch, p.coverage),
+        heeded=np.full(batch, p.reputation),
         dice=rng.random((batch, DICE)),
     )
 
@@ -252,6 +274,10 @@ def cost_range(p: Parameters = PAPER) -> tuple[float, float]:
 
 def onto_clock(amount: np.ndarray, span: tuple[float, float], p: Parameters = PAPER) -> np.ndarray:
     """The map that fills the market: span onto [p_min, p_max], linearly; rounding stays inside."""
-    least, most = span
-    mapped = p.low + (p.high - p.low) * (amount - least) / (most - least)
-    return np.clip(mapped, p.low, p.high)
+    return onto(amount, span, (p.low, p.high))
+
+
+def onto(amount: np.ndarray, span: tuple[float, float], other: tuple[float, float]) -> np.ndarray:
+    """One range onto another, linearly."""
+    (least, most), (low, high) = span, other
+    return np.clip(low + (high - low) * (amount - least) / (most - least), low, high)

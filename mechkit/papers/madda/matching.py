@@ -13,7 +13,7 @@ matching of pairs that eq. 10 allows.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,13 @@ def attributes_of(instances: Any) -> Attributes:
     return Attributes(
         **{field.name: getattr(instances, field.name) for field in fields(Attributes)}
     )
+
+
+def heeding(a: Attributes, heeded: np.ndarray) -> Attributes:
+    """The same; where not heeded (B,), every reputation is enough and none is better."""
+    kept = a.attribute_weights * np.stack([np.ones_like(heeded), heeded], axis=-1)[:, None]
+    least = np.where(heeded[:, None], a.least_reputation, 0)
+    return replace(a, least_reputation=least, attribute_weights=kept)
 
 
 def distance(one: Any, other: Any) -> Any:
@@ -160,13 +167,21 @@ def optimum(instances: Any) -> np.ndarray:
 
 def optimum_in_matching(instances: Any) -> np.ndarray:
     """(B,): the largest welfare of trades within Γ: every pair that gains trades."""
-    values, costs, matched = pairs_of(instances)
-    return np.asarray(np.where(matched, np.maximum(values - costs, 0), 0).sum(axis=-1))
+    values, costs, _ = pairs_of(instances)
+    gains = np.where(sound(instances), np.maximum(values - costs, 0), 0)
+    return np.asarray(gains.sum(axis=-1))
 
 
 def optimum_without_attributes(instances: Any) -> np.ndarray:
     """(B,): the largest welfare if every seller could serve every buyer."""
     return np.asarray(solvers.double_auction(instances.values, instances.costs).value)
+
+
+def sound(instances: Any) -> np.ndarray:
+    """Which buyers' partners can serve them, (B, M): all in Γ, unless reputations went unheeded."""
+    if instances.heeded.all():
+        return np.asarray(instances.partner >= 0)
+    return can_serve(instances, instances.partner)
 
 
 def pairs_of(instances: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

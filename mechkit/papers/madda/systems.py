@@ -2,8 +2,9 @@
 
 Agents bid truthfully. Welfare is Σ v_m − c_n over trades, from true values; the paper's own social
 welfare (eqs. 15, 16) takes the clock prices at which agents accepted in their place, and stands
-beside it. A trade by rank whose seller cannot serve its buyer (eq. 10) fails: nobody pays and
-nothing is gained; the rest are the successes of fig. 5(d).
+beside it. A trade whose seller cannot serve its buyer (eq. 10) fails: nobody pays and nothing is
+gained; the rest are the successes of fig. 5(d). Trades by rank can fail, and so can those of a Γ
+that heeds no reputations.
 
 Every reward of eq. 17 is at most 0, so that rewards are compared by differences.
 """
@@ -17,7 +18,7 @@ import numpy as np
 from mechkit.papers.aigc.mechanism import mcafee_as_printed
 from mechkit.papers.madda.clocks import Auctions, Exchange, Policy, State, constant, run
 from mechkit.papers.madda.market import PAPER, Instances
-from mechkit.papers.madda.matching import can_serve, optimum_in_matching, pairs_of
+from mechkit.papers.madda.matching import can_serve, optimum_in_matching, pairs_of, sound
 from mechkit.papers.madda.mechanism import (
     HIGHEST,
     LOWEST,
@@ -99,7 +100,8 @@ def paired(
     """What the auction among those in Γ came to."""
     values, costs = traders(instances)
     clocks, exchange = played
-    buys, sells = winners(clocks)
+    able = sound(instances)
+    buys, sells = (wins & able for wins in winners(clocks))
     count, price = buys.sum(axis=-1), clocks.price[:, 0]
     return Result(
         welfare=np.where(buys, values, 0).sum(axis=-1) - np.where(sells, costs, 0).sum(axis=-1),
@@ -181,7 +183,7 @@ def mcafee(instances: Instances) -> Result:
     values, costs, matched = pairs_of(instances)
     costs = np.where(matched, costs, HIGHEST + 1)
     buys, sells, pays, gets = mcafee_as_printed(values, costs, present=matched)
-    wins = buys & sells & matched
+    wins = buys & sells & sound(instances)
     count = wins.sum(axis=-1)
     return Result(
         welfare=np.where(wins, values - costs, 0).sum(axis=-1),
@@ -238,8 +240,8 @@ def at_random(instances: Instances) -> Policy:
 
 def every_gain(instances: Instances) -> Result:
     """The optimum within Γ: every pair that gains trades, at the middle of value and cost."""
-    values, costs, matched = pairs_of(instances)
-    wins = matched & (values >= costs)
+    values, costs, _ = pairs_of(instances)
+    wins = sound(instances) & (values >= costs)
     half = np.where(wins, values - costs, 0).sum(axis=-1) / 2
     measured = {"buyers' utility": half, "sellers' utility": half}
     return Result(2 * half, wins.sum(axis=-1), np.zeros(len(half)), measured)
