@@ -43,8 +43,9 @@ class Row:
 
     score: see the module. gap: in the environment's unit. improvement: over the best rule, None
     for a rule. welfare: from true values, as a share of the first best, None where the environment
-    does not measure it. measures: means of whatever the environment measures. steps, updates,
-    seconds (training alone): means over seeds. curves: the gap on watched instances, by axis.
+    does not measure it. measures: whatever the environment measures, means over instances. steps,
+    updates, seconds (training alone): means over seeds. curves: the gap on watched instances, by
+    axis.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Row:
     gap: Interval
     improvement: Interval | None
     welfare: Interval | None
-    measures: Mapping[str, float]
+    measures: Mapping[str, Interval]
     steps: float
     updates: float
     seconds: float
@@ -399,7 +400,9 @@ def _row(
         improvement=beats,
         welfare=welfare,
         measures={
-            key.removeprefix("measure."): float(np.mean([final[key].mean() for final in finals]))
+            key.removeprefix("measure."): statistics.bootstrap(
+                statistics.iqm, np.array([[final[key].mean()] for final in finals]), seed=seed
+            )
             for key in measures
         },
         curves=curves,

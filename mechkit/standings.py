@@ -317,7 +317,10 @@ def _measured(table: Table) -> str:
     rows = []
     for row in table.rows:
         share = "" if row.welfare is None else f"{100 * row.welfare.value:.2f} %"
-        own = "".join(f"<td>{row.measures.get(name, float('nan')):.5g}</td>" for name in names)
+        own = "".join(
+            f"<td>{row.measures[name].value:.5g}</td>" if name in row.measures else "<td></td>"
+            for name in names
+        )
         rows.append(f"<tr><td>{escape(cells(table, row)[0])}</td><td>{share}</td>{own}</tr>")
     return (
         "<details><summary>What the market measures, means over instances and seeds</summary>"
