@@ -126,7 +126,11 @@ def read_table(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 def _columns_digest(columns: Mapping[str, Array], about: Any) -> str:
     total = hashlib.sha256(_canonical(about))
     for name, column in columns.items():
-        total.update(f"\0{name}\0{column.dtype.str}\0".encode() + column.tobytes())
+        if column.dtype.kind in "OU":  # bytes of objects are addresses
+            kind, data = "text", _canonical(column.tolist())
+        else:
+            kind, data = column.dtype.str, column.tobytes()
+        total.update(f"\0{name}\0{kind}\0".encode() + data)
     return total.hexdigest()
 
 
