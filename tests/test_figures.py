@@ -68,7 +68,7 @@ def test_a_figure_from_runs_to_its_files(tmp_path, monkeypatch, capsys):
     assert "| share of the exact optimum | best from bids | random | +63 % |" in text
     for picture in ("dmsb.png", "dmsb-curves.png"):
         assert (tmp_path / "out" / picture).read_bytes().startswith(b"\x89PNG")
-    assert "best from bids (rule)" in capsys.readouterr().out
+    assert "discrete-sac" in capsys.readouterr().out
 
 
 def row(setting, name, kind, **numbers):
