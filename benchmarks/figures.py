@@ -66,7 +66,7 @@ def of_dmsb(ours: str) -> tuple[Said, ...]:
     return tuple(Said("score", ours, other, percent) for other, percent in percents.items())
 
 
-TRADED = {"buyers": 100, "sellers": 100}
+HUNDRED = {"buyers": 100, "sellers": 100}
 
 FIGURES: Mapping[str, Figure] = {
     "dmsb": Figure(
@@ -105,16 +105,13 @@ FIGURES: Mapping[str, Figure] = {
                 str(n): {"buyers": n, "sellers": n} for n in (50, 100, 150, 200)
             },
             "computing power": {
-                f"{low}-{low + 10}": {"computing": (float(low), float(low + 10)), **TRADED}
-                for low in (40, 50, 60, 70)
+                f"{low}-{low + 10}": {**HUNDRED, "computing": (float(low), float(low + 10))}
+                for low in (40, 55, 70)
             },
-            "reputations": {
-                name: {"reputation": heeded, **TRADED}
-                for name, heeded in (("heeded", True), ("ignored", False))
-            },
+            "reputations": {"heeded": HUNDRED, "ignored": {**HUNDRED, "reputation": False}},
         },
         learners=("gpt", "cloning", "percentile-cloning", "discrete-sac", "sac", "ppo"),
-        steps=50_000,
+        steps=30_000,
         measures=("welfare", "trades", "information exchange cost", "trade success rate"),
         curves=("buyers and sellers", "100"),
         said=(
@@ -134,9 +131,10 @@ def settings(figure: Figure) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
             yield axis, label, options
 
 
-def place(folder: Path, axis: str, label: str) -> Path:
-    """Where the runs of a setting are."""
-    return folder / re.sub(r"\W+", "-", f"{axis} {label}").strip("-")
+def place(folder: Path, options: Mapping[str, Any]) -> Path:
+    """Where the runs of a setting are; the same for equal ones of two axes."""
+    told = " ".join(f"{name} {value}" for name, value in options.items())
+    return folder / (re.sub(r"[^\w.]+", "-", told).strip("-") or "as-it-is")
 
 
 def train(
@@ -144,8 +142,8 @@ def train(
 ) -> None:
     """Everybody at every setting; what is there goes on. Diverged runs are told by the table."""
     every, rules, runs = tuple(range(seeds)), [], []
-    for axis, label, options in settings(figure):
-        at = place(folder, axis, label)
+    places = {place(folder, options): options for _, _, options in settings(figure)}
+    for at, options in places.items():
         shared: dict[str, Any] = {
             "environment": figure.market,
             "options": dict(options),
@@ -172,7 +170,7 @@ def gathered(figure: Figure, folder: Path, instances: int) -> list[dict[str, Any
     """One row for each setting and learner, rule or mechanism, from the saved runs."""
     rows = []
     for axis, label, options in settings(figure):
-        (table,) = compare.compared(saved.find([place(folder, axis, label)])).tables
+        (table,) = compare.compared(saved.find([place(folder, options)])).tables
         for row in table.rows:
             found = {"score": row.score, "gap": row.gap, **row.measures}
             if row.welfare is not None:
@@ -281,7 +279,8 @@ def main() -> None:
         "learners": names,
     }
     write(options.figure, rows, about, options.out)
-    learning = place(options.runs, *figure.curves)
+    axis, label = figure.curves
+    learning = place(options.runs, figure.axes[axis][label])
     curves = options.out / f"{options.figure}-curves.png"
     standings.plot(compare.compared(saved.find([learning])), curves)
     Console().print(shown.averages(rows))
