@@ -83,7 +83,7 @@ FIGURES: Mapping[str, Figure] = {
                 for low in (20, 25, 30, 35)
             },
         },
-        learners=("ppo", "discrete-sac", "diffusion", "diffusion-printed"),
+        learners=("ppo", "sac", "ddpg", "discrete-sac", "diffusion", "diffusion-printed"),
         steps=30_000,
         measures=("latency, s",),
         curves=("weight of the UAV", "ζ = 1.5"),
@@ -110,7 +110,7 @@ FIGURES: Mapping[str, Figure] = {
             },
             "reputations": {"heeded": HUNDRED, "ignored": {**HUNDRED, "reputation": False}},
         },
-        learners=("gpt", "cloning", "percentile-cloning", "discrete-sac", "sac", "ppo"),
+        learners=("gpt", "cloning", "percentile-cloning", "discrete-sac", "sac", "ddpg", "ppo"),
         steps=30_000,
         measures=("welfare", "trades", "information exchange cost", "trade success rate"),
         curves=("buyers and sellers", "100"),
@@ -140,7 +140,7 @@ def place(folder: Path, options: Mapping[str, Any]) -> Path:
 def train(
     figure: Figure, folder: Path, names: Sequence[str], seeds: int, steps: int, instances: int
 ) -> None:
-    """Everybody at every setting; what is there goes on. Diverged runs are told by the table."""
+    """Everybody at every setting; what is there goes on. Diverged runs are told by `gathered`."""
     every, rules, runs = tuple(range(seeds)), [], []
     places = {place(folder, options): options for _, _, options in settings(figure)}
     for at, options in places.items():
@@ -166,11 +166,15 @@ def train(
     performed(tasks, os.cpu_count() or 1, f"figures of {figure.market}")
 
 
-def gathered(figure: Figure, folder: Path, instances: int) -> list[dict[str, Any]]:
-    """One row for each setting and learner, rule or mechanism, from the saved runs."""
-    rows = []
+def gathered(
+    figure: Figure, folder: Path, instances: int
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """One row for each setting and learner, rule or mechanism, from the saved runs; and which runs
+    are in none of them, and why."""
+    rows, unfinished = [], []
     for axis, label, options in settings(figure):
         (table,) = compare.compared(saved.find([place(folder, options)])).tables
+        unfinished += [f"{axis} {label}: {line}" for line in table.unfinished]
         for row in table.rows:
             found = {"score": row.score, "gap": row.gap, **row.measures}
             if row.welfare is not None:
@@ -192,7 +196,7 @@ def gathered(figure: Figure, folder: Path, instances: int) -> list[dict[str, Any
                 one[f"{name} low"], one[f"{name} high"] = interval.low, interval.high
             rows.append(one)
         rows += others(figure, axis, label, options, instances, alike=earns_welfare(table))
-    return rows
+    return rows, unfinished
 
 
 def earns_welfare(table: compare.Table) -> bool:
@@ -270,13 +274,14 @@ def main() -> None:
     names = options.learner or list(figure.learners)
     steps = options.steps or figure.steps
     train(figure, options.runs, names, options.seeds, steps, options.instances)
-    rows = gathered(figure, options.runs, options.instances)
+    rows, unfinished = gathered(figure, options.runs, options.instances)
     about = {
         "market": figure.market,
         "seeds": options.seeds,
         "steps": steps,
         "instances": options.instances,
         "learners": names,
+        "unfinished": unfinished,
     }
     write(options.figure, rows, about, options.out)
     axis, label = figure.curves

@@ -44,14 +44,18 @@ def everybody(rows: Rows) -> list[tuple[str, str]]:
     return sorted(scores, key=lambda who: -float(np.mean(scores[who])))
 
 
+def shares_in(rows: Rows) -> bool:
+    """Whether scores are shares of the optimum."""
+    return all(row.get("of the optimum", True) for row in rows)
+
+
 def named(name: str, kind: str) -> str:
     return name + KINDS.get(kind, "")
 
 
 def label_of(measure: str, rows: Rows) -> str:
-    share = all(row.get("of the optimum", True) for row in rows)
     return {
-        "score": "share of the exact optimum" if share else "mean return",
+        "score": "share of the exact optimum" if shares_in(rows) else "mean return",
         "welfare": "welfare, share of the first best",
     }.get(measure, measure)
 
@@ -60,14 +64,16 @@ def label_of(measure: str, rows: Rows) -> str:
 
 
 def compared(said: Said, rows: Rows) -> list[float]:
-    """By how many percent of the other's size ours is above it, at every setting where both are."""
+    """How far ours is above the other, at every setting where both are: in percent, or as a
+    difference where returns are no shares, which may be below 0 and then have no percents."""
+    shares = said.measure != "score" or shares_in(rows)
     of: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
         if said.measure in row:
             at = (row["axis"], row["setting"])
             of.setdefault(at, {})[row["name"]] = row[said.measure]
     return [
-        100 * (own[said.ours] - own[said.other]) / abs(own[said.other])
+        (own[said.ours] - own[said.other]) * (100 / own[said.other] if shares else 1)
         for own in of.values()
         if said.ours in own and said.other in own
     ]
@@ -83,7 +89,8 @@ def beside(said: Sequence[Said], rows: Rows) -> Iterator[str]:
         found = compared(one, rows)
         if found:
             numbers = (np.mean(found), min(found), max(found))
-            cells = " | ".join(f"{number:+.1f} %" for number in numbers)
+            unit = " %" if one.measure != "score" or shares_in(rows) else ""
+            cells = " | ".join(f"{number:+.1f}{unit}" for number in numbers)
             words = f"{label_of(one.measure, rows)} | {one.ours} | {one.other}"
             yield f"| {words} | {one.percent:+g} % | {cells} |"
     yield ""
@@ -93,9 +100,14 @@ def beside(said: Sequence[Said], rows: Rows) -> Iterator[str]:
 
 
 def markdown(
-    name: str, rows: Rows, about: Mapping[str, Any], measures: Sequence[str], said: Sequence[Said]
+    name: str,
+    rows: Rows,
+    about: Mapping[str, Any],
+    measures: Sequence[str],
+    said: Sequence[Said],
 ) -> str:
-    """Everything as text: each measure along each axis, means over seeds with 95 % intervals."""
+    """Everything as text: each measure along each axis, means over seeds with 95 % intervals, and
+    which runs are not in them. about: steps, seeds and instances of each, market, unfinished."""
     lines = [
         f"# {about['market']}: learned against optimal",
         "",
@@ -106,15 +118,18 @@ def markdown(
         "rules that draw no lots have none.",
         "",
         *beside(said, rows),
+        *(f"- not counted: {line}" for line in about["unfinished"]),
+        *([""] if about["unfinished"] else []),
     ]
     for axis in dict.fromkeys(row["axis"] for row in rows):
         for measure in measures:
             lines += [f"## {label_of(measure, rows)}, by {axis}", ""]
-            lines += [*pivot(rows, axis, measure), ""]
+            lines += [*pivot(rows, axis, measure, about["seeds"]), ""]
     return "\n".join(lines)
 
 
-def pivot(rows: Rows, axis: str, measure: str) -> Iterator[str]:
+def pivot(rows: Rows, axis: str, measure: str, seeds: int) -> Iterator[str]:
+    """seeds: how many there should be; where a learner has fewer, its cell says so."""
     labels = settings_of(rows, axis)
     yield f"| | {' | '.join(labels)} |"
     yield "|---|" + "---|" * len(labels)
@@ -125,17 +140,19 @@ def pivot(rows: Rows, axis: str, measure: str) -> Iterator[str]:
             if (row["axis"], row["name"], row["kind"]) == (axis, name, kind) and measure in row
         }
         if own:
-            cells = " | ".join(cell(own.get(label), measure) for label in labels)
+            cells = " | ".join(cell(own.get(label), measure, seeds) for label in labels)
             yield f"| {named(name, kind)} | {cells} |"
 
 
-def cell(row: Mapping[str, Any] | None, measure: str) -> str:
+def cell(row: Mapping[str, Any] | None, measure: str, seeds: int) -> str:
     if row is None:
         return ""
     value, low, high = row[measure], row.get(f"{measure} low"), row.get(f"{measure} high")
+    few = row["kind"] == LEARNER and row["seeds"] < seeds
+    of = f" ({row['seeds']} of {seeds} seeds)" if few else ""
     if low is None or high is None or low == high:
-        return f"{value:.5g}"
-    return f"{value:.5g} [{low:.5g}, {high:.5g}]"
+        return f"{value:.5g}{of}"
+    return f"{value:.5g} [{low:.5g}, {high:.5g}]{of}"
 
 
 def averages(rows: Rows) -> Table:

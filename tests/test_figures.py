@@ -76,31 +76,45 @@ def row(setting, name, kind, **numbers):
 
 
 ROWS = [
-    row("1", "ours", "learner", **{"score": -2.0, "score low": -2.5, "score high": -1.5}),
-    row("2", "ours", "learner", **{"score": -6.0, "score low": -6.0, "score high": -6.0}),
-    row("1", "lots", "rule", score=-4.0),
+    row("1", "ours", "learner", **{"score": -2.0, "score low": -2.5, "score high": -1.5}, seeds=1),
+    row("2", "ours", "learner", **{"score": -6.0, "score low": -6.0, "score high": -6.0}, seeds=1),
+    row("1", "lots", "rule", **{"of the optimum": False}, score=-4.0),
     row("2", "lots", "rule", score=-4.0),
     row("2", "other", "mechanism", welfare=0.5),
 ]
 
 
-def test_percents_are_of_the_other_s_size():
-    found = shown.compared(Said("score", "ours", "lots", 42), ROWS)
-    assert found == [pytest.approx(50), pytest.approx(-50)]
+def test_returns_differ_and_shares_are_in_percent():
+    """A return below 0 has no percents: −2 is 2 above −4."""
+    said = Said("score", "ours", "lots", 42)
+    assert shown.compared(said, ROWS) == [2, -2]
     assert shown.compared(Said("welfare", "ours", "lots", 42), ROWS) == []
-    (_, _, line, _) = shown.beside((Said("score", "ours", "lots", 42),), ROWS)
-    assert line.endswith("| ours | lots | +42 % | +0.0 % | -50.0 % | +50.0 % |")
+    (_, _, line, _) = shown.beside((said,), ROWS)
+    assert line == "| mean return | ours | lots | +42 % | +0.0 | -2.0 | +2.0 |"
+    shares = [row("1", "ours", "learner", score=0.6), row("1", "lots", "rule", score=0.4)]
+    assert shown.compared(said, shares) == [pytest.approx(50)]
+    (_, _, line, _) = shown.beside((said,), shares)
+    assert line == (
+        "| share of the exact optimum | ours | lots | +42 % | +50.0 % | +50.0 % | +50.0 % |"
+    )
     assert list(shown.beside((), ROWS)) == []
 
 
+def test_runs_that_are_not_counted_are_told():
+    about = {"market": "dmsb", "seeds": 2, "steps": 9, "instances": 3, "unfinished": ["it: NaN"]}
+    text = shown.markdown("dmsb", ROWS, about, ("score",), ())
+    assert "- not counted: it: NaN" in text
+    assert "1 of 2 seeds" in text
+
+
 def test_tables_have_everybody_who_was_measured():
-    assert list(shown.pivot(ROWS, "size", "score")) == [
+    assert list(shown.pivot(ROWS, "size", "score", 1)) == [
         "| | 1 | 2 |",
         "|---|---|---|",
         "| ours | -2 [-2.5, -1.5] | -6 |",
         "| lots (rule) | -4 | -4 |",
     ]
-    assert list(shown.pivot(ROWS, "size", "welfare"))[2:] == ["| other (mechanism) |  | 0.5 |"]
+    assert list(shown.pivot(ROWS, "size", "welfare", 1))[2:] == ["| other (mechanism) |  | 0.5 |"]
 
 
 def test_reputations_are_their_closed_forms_while_a_seller_is_honest():
