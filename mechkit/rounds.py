@@ -40,7 +40,7 @@ DEFAULT_SECONDS = 2.0
 PIECES = 2
 """Pieces per family and round: fixed, so that results do not depend on the number of workers."""
 SHRINK_SECONDS = 5.0
-PLAY, LONGEST_PLAY = 0.04, 0.1
+PLAY, LONGEST_PLAY = 0.04, 0.25
 """The shares of a budget in seconds that one play of a piece may take, about."""
 
 Progress = Callable[[float, str], None]

@@ -69,7 +69,7 @@ def test_what_the_policy_sees_is_the_environments(dmsb):
     auction = deployed.auction(Sees(lambda x: asked.append(x) or np.zeros(len(x))), dmsb)
     play(auction.mechanism, drawn.values, {"latency": drawn.latency})
     assert np.allclose(asked[-1][:20], seen)
-    assert len(asked[-1]) == max(deployed.BLOCKS)
+    assert len(asked[-1]) == deployed.BLOCK
 
 
 def test_a_linear_score_network_is_refuted(dmsb):
