@@ -139,19 +139,22 @@ def second_bid(policy: Policy, environment: Any, name: str) -> Auction:
 def clock(policy: Policy, environment: Any, name: str) -> Auction:
     """madda: buyer i and seller i are partners in Γ; values and costs anywhere on the clocks."""
     from mechkit.papers.madda.environment import PAIRED
-    from mechkit.papers.madda.market import draw as drawn
     from mechkit.papers.madda.mechanism import HIGHEST, LOWEST, by_rank
 
     pairs = min(environment.buyers, environment.sellers)
     winners = {**PAIRED, "by rank": by_rank}[environment.winners]
-    # Whatever decides about Γ: it is given here, and clocks see values and costs alone.
-    others = drawn(np.random.default_rng(0), BLOCK, buyers=pairs, sellers=pairs).matched(
-        np.tile(np.arange(pairs), (BLOCK, 1))
-    )
+    # Whatever decides about Γ: it is given here, and clocks see values and costs alone. Whoever is
+    # in the market beyond these pairs has no partner and takes no part.
+    partner = np.full((BLOCK, environment.buyers), -1)
+    partner[:, :pairs] = np.arange(pairs)
+    others = environment.draw(np.random.default_rng(0), BLOCK).matched(partner)
 
     @by_blocks
     def sides(values: Array, costs: Array) -> tuple[Array, ...]:
-        instances = replace(others, values=values, costs=costs).matched(others.partner)
+        everybody = (others.values.copy(), others.costs.copy())
+        for of, given in zip(everybody, (values, costs), strict=True):
+            of[:, :pairs] = given
+        instances = replace(others, values=everybody[0], costs=everybody[1]).matched(partner)
         play(policy, environment, instances, np.random.default_rng(0))
         clocks, _ = environment.clocks(values, costs)
         return *winners(clocks), clocks.price

@@ -1,5 +1,8 @@
 """A policy as a mechanism: what theory refutes is refuted, what a constant keeps is not."""
 
+import time
+from functools import partial
+
 import numpy as np
 import pytest
 from tabular import LEARNER, Market
@@ -13,6 +16,7 @@ from mechkit.errors import InputError
 from mechkit.mechanism import play
 from mechkit.papers.dmsb import rules
 from mechkit.papers.madda import mechanism as clocks
+from mechkit.report import evidence
 from mechkit.sides import side
 from mechkit.verdict import Status
 from mechkit.verify import verify
@@ -178,6 +182,41 @@ def test_an_unknown_environment_has_no_mechanism():
         InputError, match="tiny: no mechanism is known of it; there are dmsb, madda"
     ):
         deployed.auction(constant(0.0), Market())
+
+
+def test_a_policy_that_takes_too_long_over_one_batch_is_given_up(dmsb):
+    """Its verdict and its regret are not known, and the next question is asked all the same."""
+
+    def slow(seen):
+        for _ in range(2000):
+            time.sleep(0.01)
+        return np.zeros(len(seen))
+
+    auction = deployed.auction(constant(0.3), dmsb)
+    stuck = deployed.second_bid(Sees(slow), dmsb, "slow")
+    call = partial(learned.regret, stuck, "performance", seconds=0.1)
+    assert learned.in_time(call, 0.1) is None
+    report = verify(stuck.mechanism, "weak_budget_balance", seconds=0.1, evaluations=100, workers=1)
+    assert report["weak_budget_balance"].status is Status.UNKNOWN
+    call = partial(learned.regret, auction, "performance")
+    assert learned.in_time(call, 30) == learned.regret(auction, "performance")
+
+
+def test_a_slow_policy_is_asked_less_and_says_so(dmsb):
+    """3 ms a profile: 100,000 evaluations would take minutes."""
+
+    def slow(seen):
+        time.sleep(0.2)
+        return np.zeros(len(seen))
+
+    auction = deployed.second_bid(Sees(slow), dmsb, "slow")
+    for prop in ("weak_budget_balance", "ir"):
+        report = verify(auction.mechanism, prop, seconds=2, evaluations=100_000, workers=1)
+        assert report[prop].status is Status.UNREFUTED, report[prop].reason
+        assert 0 < report[prop].effort.evaluations < 5000
+        assert f"{report[prop].effort.profiles:,} profiles" in evidence(
+            report[prop], auction.mechanism.setting
+        )
 
 
 class Linear:
