@@ -203,20 +203,20 @@ def test_a_policy_that_takes_too_long_over_one_batch_is_given_up(dmsb):
 
 
 def test_a_slow_policy_is_asked_less_and_says_so(dmsb):
-    """3 ms a profile: 100,000 evaluations would take minutes."""
+    """A third batch of 16,384 rows, as quick rules have it, would alone take longer than the limit,
+    and leave nothing known."""
 
     def slow(seen):
-        time.sleep(0.2)
+        time.sleep(0.025)
         return np.zeros(len(seen))
 
     auction = deployed.second_bid(Sees(slow), dmsb, "slow")
-    for prop in ("weak_budget_balance", "ir"):
-        report = verify(auction.mechanism, prop, seconds=2, evaluations=100_000, workers=1)
-        assert report[prop].status is Status.UNREFUTED, report[prop].reason
-        assert 0 < report[prop].effort.evaluations < 5000
-        assert f"{report[prop].effort.profiles:,} profiles" in evidence(
-            report[prop], auction.mechanism.setting
-        )
+    effort = {"seconds": 1.5, "evaluations": 1_000_000, "workers": 1}
+    verdict = verify(auction.mechanism, "weak_budget_balance", **effort)["weak_budget_balance"]
+    assert verdict.status is Status.UNREFUTED, verdict.reason
+    assert 0 < verdict.effort.evaluations < 50_000
+    told = evidence(verdict, auction.mechanism.setting)
+    assert told.replace(",", "").startswith(f"{verdict.effort.profiles} profiles")
 
 
 class Linear:
