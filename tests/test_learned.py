@@ -254,7 +254,14 @@ def test_the_audit_of_a_saved_run(tmp_path, dmsb, monkeypatch):
     held = held_out(dmsb, seed=0, count=20)
     watched = held_out(dmsb, seed=0, count=5, key=WATCHED)
     run = runs.train(tmp_path, SCORE, make, seed=0, steps=10, held=held, watched=watched, made=made)
-    audited = learned.audit(run, evaluations=3000)
+    steps = []
+    audited = learned.audit(
+        run, evaluations=3000, seconds=30, progress=lambda share, what: steps.append((share, what))
+    )
+    assert steps == [
+        (0, "ic/performance"), (1 / 4, "ir/performance"), (2 / 4, "ir/brand"),
+        (3 / 4, "weak_budget_balance"),
+    ]  # fmt: skip
     assert [one.asked for one in audited.found] == [
         "ic/performance", "ir/performance", "ir/brand", "weak_budget_balance",
     ]  # fmt: skip
@@ -267,6 +274,7 @@ def test_the_audit_of_a_saved_run(tmp_path, dmsb, monkeypatch):
     assert audited.lines[0].startswith("ic/performance: refuted (float64); agent")
     assert "exact" not in audited.lines[0]
     assert len(audited.curves) == 1
+    assert learned.curves(run, seconds=30) == audited.curves
     data = audited.as_json()
     assert data["properties"]["ic/performance"]["regret"]["rounds"] == learned.ROUNDS
     report = verify(learned.load(tmp_path), ["weak_budget_balance"], **EFFORT)
