@@ -56,8 +56,11 @@ BEYOND = (0.25, 0.5, 1.0)
 """Target returns: quantiles of the data's, and the best plus these shares of (best − median)."""
 FEWEST = 16
 """Instances on which a target is chosen, however long their episodes."""
-CHUNK = 512
-"""Episodes that act in one pass: what their tokens take fits the cache."""
+CHUNK = 64
+"""Windows that act in one pass, always so many: what the network answers, to the last bit, then
+does not depend on how many others are asked about; and what their tokens take fits the cache."""
+REMEMBERED = 1 << 16
+"""Windows whose answers are kept, about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +194,10 @@ class Prompted:
     """The network told to reach a return, on any number of episodes at once.
 
     All episodes of a batch are at the same step, so that the window is equally long for all; rows
-    that have ended are carried along.
+    that have ended are carried along, and the network is not asked about them. Of equal windows it
+    is asked once, and what it answered is remembered: episodes that differ in one report are equal
+    up to the step at which that report first matters. Keys and values of earlier steps are not
+    kept: what a token is in the second layer depends on where its window begins.
     """
 
     network: Transformer
@@ -202,39 +208,61 @@ class Prompted:
     time: int = 0
     window: list[tuple[Array, Array, Array]] = field(default_factory=list)
     """Of the last steps: return-to-go (batch,), state (batch, size), action (batch,)."""
+    known: dict[bytes, int] = field(default_factory=dict)
+    """Windows, as the network is given them, and what it answered."""
 
     def begin(self, batch: int, rng: np.random.Generator) -> None:
         self.time, self.window = 0, []
         self.left = np.full(batch, float(self.target))
+        self.running = np.ones(batch, dtype=bool)
 
     def act(self, observation: Array) -> Array:
         unknown = np.zeros(len(observation), dtype=np.int64)
         now = (self.units.returns(self.left), self.units.states(observation), unknown)
         window = [*self.window, now][-self.context :]
-        returns, states, actions = (np.stack(part, axis=1) for part in zip(*window, strict=True))
-        last = min(self.time, self.spec.horizon - 1)
-        times = np.arange(self.time + 1 - len(window), self.time + 1).clip(max=last)
-        with torch.inference_mode():
-            parts = [
-                self.network(
-                    torch.from_numpy(returns[rows]),
-                    torch.from_numpy(states[rows]),
-                    torch.from_numpy(actions[rows]),
-                    torch.from_numpy(times).expand(len(returns[rows]), -1),
-                    last=True,
-                )[:, 0]
-                for rows in (slice(i, i + CHUNK) for i in range(0, len(observation), CHUNK))
-            ]
-        logits = torch.cat(parts).numpy()
-        if not np.isfinite(logits).all():
-            raise Diverged(f"logits are not finite at step {self.time} of an episode")
-        chosen = logits.argmax(axis=1)
+        running = np.flatnonzero(self.running)
+        returns, states, actions = (
+            np.stack([part[running] for part in parts], axis=1)
+            for parts in zip(*window, strict=True)
+        )
+        chosen = unknown.copy()
+        chosen[running] = self._answers(returns, states, actions)
         self.window = [*window[:-1], (*now[:2], chosen)]
         return np.asarray(self.spec.levels, dtype=float)[chosen]
 
     def observe(self, reward: Array, ended: Array) -> None:
         self.left = self.left - reward
+        self.running = self.running & ~ended
         self.time += 1
+
+    def _answers(self, returns: Array, states: Array, actions: Array) -> Array:
+        """The most likely level after each window, (windows,) of indices; shapes as the network
+        has them."""
+        steps, last = returns.shape[1], min(self.time, self.spec.horizon - 1)
+        times = np.arange(self.time + 1 - steps, self.time + 1).clip(max=last)
+        given = np.concatenate([returns[..., None], states, actions[..., None]], axis=-1)
+        when = np.int64(self.time).tobytes()
+        keys = [when + row.tobytes() for row in given.astype(np.float32)]
+        if len(self.known) > REMEMBERED:
+            self.known.clear()
+        fresh = {key: row for row, key in enumerate(keys) if key not in self.known}
+        names, rows = list(fresh), np.fromiter(fresh.values(), dtype=int)
+        for start in range(0, len(rows), CHUNK):
+            some = rows[start : start + CHUNK]
+            asked = np.resize(some, CHUNK)
+            with torch.inference_mode():
+                logits = self.network(
+                    torch.from_numpy(returns[asked]),
+                    torch.from_numpy(states[asked]),
+                    torch.from_numpy(actions[asked]),
+                    torch.from_numpy(times).expand(CHUNK, -1),
+                    last=True,
+                )[: len(some), 0].numpy()
+            if not np.isfinite(logits).all():
+                raise Diverged(f"logits are not finite at step {self.time} of an episode")
+            chosen = logits.argmax(axis=1).tolist()
+            self.known.update(zip(names[start : start + CHUNK], chosen, strict=True))
+        return np.array([self.known[key] for key in keys], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,10 @@
 
 The rules are the paper's; only the number that they leave to an auctioneer comes from the policy.
 
-A policy is a network or a table and runs on floats: evidence is float64, never exact. It is asked
-about blocks of two sizes, since what a network answers may depend, in its last bits, on how many
-rows it is asked about. A policy that draws lots is asked with lots drawn once, for everybody.
+A policy is a network or a table and runs on floats: evidence is float64, never exact. It is always
+asked about as many rows, since what a network answers may depend, in its last bits, on how many it
+is asked about: so the same reports have the same outcome, whatever batch they are in. A policy that
+draws lots is asked with lots drawn once, for everybody.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from mechkit.settings import Public
 from mechkit.spaces import box
 from proofs import Unsupported
 
-BLOCKS = (16, 256)
-"""How many reports a policy is asked about at once: few where few are asked about, else many."""
+BLOCK = 256
+"""How many reports a policy is asked about at once; copies of the last one fill a block."""
 DRAWS = 4096
 """Instances whose least and largest bids bound the type space."""
 
@@ -88,10 +89,8 @@ def by_blocks(rule: Callable[..., tuple[Array, ...]]) -> Callable[..., tuple[Arr
             raise Unsupported("a learned policy runs on floats")
         floats = [np.asarray(array, dtype=float) for array in arrays]
         batch, parts = len(floats[0]), []
-        few, many = BLOCKS
-        size = few if batch <= few else many
-        for start in range(0, batch, size):
-            rows = np.minimum(np.arange(start, start + size), batch - 1)
+        for start in range(0, batch, BLOCK):
+            rows = np.minimum(np.arange(start, start + BLOCK), batch - 1)
             with lock:
                 parts.append([part[: batch - start] for part in rule(*(f[rows] for f in floats))])
         return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
@@ -140,20 +139,22 @@ def second_bid(policy: Policy, environment: Any, name: str) -> Auction:
 def clock(policy: Policy, environment: Any, name: str) -> Auction:
     """madda: buyer i and seller i are partners in Γ; values and costs anywhere on the clocks."""
     from mechkit.papers.madda.environment import PAIRED
-    from mechkit.papers.madda.market import draw as drawn
     from mechkit.papers.madda.mechanism import HIGHEST, LOWEST, by_rank
 
     pairs = min(environment.buyers, environment.sellers)
     winners = {**PAIRED, "by rank": by_rank}[environment.winners]
-    # Whatever decides about Γ: it is given here, and clocks see values and costs alone.
-    others = {
-        size: drawn(np.random.default_rng(0), size, buyers=pairs, sellers=pairs) for size in BLOCKS
-    }
+    # Whatever decides about Γ: it is given here, and clocks see values and costs alone. Whoever is
+    # in the market beyond these pairs has no partner and takes no part.
+    partner = np.full((BLOCK, environment.buyers), -1)
+    partner[:, :pairs] = np.arange(pairs)
+    others = environment.draw(np.random.default_rng(0), BLOCK).matched(partner)
 
     @by_blocks
     def sides(values: Array, costs: Array) -> tuple[Array, ...]:
-        instances = replace(others[len(values)], values=values, costs=costs)
-        instances.__dict__["partner"] = np.tile(np.arange(pairs), (len(values), 1))
+        everybody = (others.values.copy(), others.costs.copy())
+        for of, given in zip(everybody, (values, costs), strict=True):
+            of[:, :pairs] = given
+        instances = replace(others, values=everybody[0], costs=everybody[1]).matched(partner)
         play(policy, environment, instances, np.random.default_rng(0))
         clocks, _ = environment.clocks(values, costs)
         return *winners(clocks), clocks.price

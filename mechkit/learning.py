@@ -204,8 +204,8 @@ def learn(
     help="Runs of a policy's mechanism that the audit spends on each property.",
 )  # fmt: skip
 @click.option(
-    "--seconds", type=float, metavar="S", callback=finite, default=20.0, show_default=True,
-    help="The most that it spends on each.",
+    "--seconds", type=float, metavar="S", callback=finite, default=8.0, show_default=True,
+    help="The most that it searches for each; what lies gain is measured as long again.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True)
 @click.option(
@@ -256,9 +256,14 @@ def compare(
         with told(), aside(), progress("auditing") as bar:
             chosen = best_runs(known)
             for done, run in enumerate(chosen):
-                bar(done / len(chosen), run.about["name"])
+
+                def ahead(share: float, what: str, done: int = done, run: Run = run) -> None:
+                    bar((done + share) / len(chosen), f"{run.about['name']}: {what}")
+
                 audits.append(
-                    learned.audit(run, seed=seed, evaluations=evaluations, seconds=seconds)
+                    learned.audit(
+                        run, seed=seed, evaluations=evaluations, seconds=seconds, progress=ahead
+                    )
                 )
     show(found, audits, json_)
     if plot is not None:

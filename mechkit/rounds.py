@@ -40,6 +40,8 @@ DEFAULT_SECONDS = 2.0
 PIECES = 2
 """Pieces per family and round: fixed, so that results do not depend on the number of workers."""
 SHRINK_SECONDS = 5.0
+PLAY, LONGEST_PLAY = 0.04, 0.25
+"""The shares of a budget in seconds that one play of a piece may take, about."""
 
 Progress = Callable[[float, str], None]
 
@@ -129,6 +131,9 @@ class Run:
     @property
     def deadline(self) -> float | None:
         return None if self.budget.seconds is None else self.started + self.budget.seconds
+
+    def late(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
     def left(self) -> float | None:
         """Seconds until even a slow rule must have returned: the budget, and a grace period."""
@@ -226,10 +231,15 @@ class Run:
         return max(most, 64)
 
     def rows(self, family: str, index: int) -> int:
-        """Profiles in a piece: under a budget in seconds, few for a slow rule, so that it holds."""
+        """Profiles in a piece: under a budget in seconds, few for a slow rule, so that it holds.
+
+        Where evaluations are given, too, only a rule so slow that one play would overrun has fewer:
+        otherwise the clock is to have no part in what is found.
+        """
         rows = search.rows_for(self.mechanism, index) * (1 if d.FAMILIES[family].plays else 4)
-        if self.budget.seconds is not None and self.budget.evaluations is None:
-            rows = min(rows, int(0.04 * self.budget.seconds / self.row_seconds))
+        if self.budget.seconds is not None:
+            share = PLAY if self.budget.evaluations is None else LONGEST_PLAY
+            rows = min(rows, int(share * self.budget.seconds / self.row_seconds))
         if any(name == "envy_free" for name, _ in self.families[family]):
             # Everybody is compared with everybody.
             rows = min(rows, (1 << 22) // self.mechanism.setting.agents**2)
@@ -276,7 +286,7 @@ class Run:
             }
             index += 1
             self.show(spent)
-            if self.deadline is not None and time.monotonic() >= self.deadline:
+            if self.late():
                 return
 
     def prove(self) -> None:
@@ -333,24 +343,23 @@ class Run:
             sum_of = total.tallies.setdefault(("all", 0), search.Tally())
             sum_of.cases += tally.cases
             sum_of.exercised += tally.exercised
-            prop, weaker = self.open[name], None
+            prop, best = self.open[name], None
             for _, case in tally.candidates:
                 decided = self.guarded(
                     confirm, self.mechanism, prop, check, case, more=SHRINK_SECONDS
                 )
-                if decided is not None and decided[1] != "float64":
-                    self.refute(prop, check, *decided)
-                    break
-                weaker = weaker or decided
-            else:
-                if weaker is not None:
-                    self.refute(prop, check, *weaker)
-                    continue
-                sum_of.smallest = min(sum_of.smallest, 0.0 if tally.candidates else tally.smallest)
-                if tally.candidates:
-                    self.notes.setdefault(name, set()).add(
-                        "float violations that vanish in exact arithmetic or at a tie were dropped"
-                    )
+                exact = decided is not None and decided[1] != "float64"
+                best = decided if exact else best or decided
+                if exact or (best is not None and self.late()):
+                    break  # a slow rule has no time for a better one
+            if best is not None:
+                self.refute(prop, check, *best)
+                continue
+            sum_of.smallest = min(sum_of.smallest, 0.0 if tally.candidates else tally.smallest)
+            if tally.candidates:
+                self.notes.setdefault(name, set()).add(
+                    "float violations that vanish in exact arithmetic or at a tie were dropped"
+                )
 
     def refute(self, prop: Property, check: int, case: Case, arithmetic: str, note: str) -> None:
         """Record a confirmed witness, and then a smaller one: a slow rule must not lose it."""
@@ -369,9 +378,12 @@ class Run:
     def limit(self) -> float:
         """Until when a witness may be shrunk: a few seconds, less where the budget is short."""
         now = time.monotonic()
-        if self.deadline is None or self.budget.evaluations is not None:
-            # Long enough that the clock does not decide which witness is the smallest.
-            return now + 4 * SHRINK_SECONDS
+        if self.budget.evaluations is not None:
+            # Long enough that the clock does not decide which witness is the smallest, unless the
+            # budget in seconds is over.
+            left = math.inf if self.deadline is None else self.deadline - now
+            return now + min(4 * SHRINK_SECONDS, max(0.3, left))
+        assert self.deadline is not None
         share = (self.deadline - now) / max(1, len(self.open))
         return now + min(SHRINK_SECONDS, max(0.3, share))
 

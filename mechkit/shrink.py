@@ -229,10 +229,15 @@ class _Judge:
         while at < len(sized):
             if self.late():
                 return None
+            began = time.monotonic()
             chunk = sized[at : at + width]
             if (found := self._first(here, [move for _, _, move in chunk])) is not None:
                 return found
             at, width = at + width, 4 * width
+            if self.deadline is not None:
+                # No more than a slow rule is through with in time.
+                each = max(1e-9, time.monotonic() - began) / len(chunk)
+                width = int(min(width, max(16, (self.deadline - time.monotonic()) / each)))
         return None
 
     def late(self) -> bool:
@@ -247,6 +252,8 @@ class _Judge:
         # Floats propose: what they call a violation of any size is worth an exact look.
         hopeful = np.flatnonzero(self._floats(here.shape.split(flat)) < 0)
         for k in hopeful[:EXACT_TRIES]:
+            if self.late():
+                return None
             there = here.moving(moves[int(k)])
             case = there.case()
             if valid(case, self.mechanism).all() and self.violates(case):

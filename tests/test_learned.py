@@ -1,5 +1,8 @@
 """A policy as a mechanism: what theory refutes is refuted, what a constant keeps is not."""
 
+import time
+from functools import partial
+
 import numpy as np
 import pytest
 from tabular import LEARNER, Market
@@ -13,6 +16,7 @@ from mechkit.errors import InputError
 from mechkit.mechanism import play
 from mechkit.papers.dmsb import rules
 from mechkit.papers.madda import mechanism as clocks
+from mechkit.report import evidence
 from mechkit.sides import side
 from mechkit.verdict import Status
 from mechkit.verify import verify
@@ -69,7 +73,7 @@ def test_what_the_policy_sees_is_the_environments(dmsb):
     auction = deployed.auction(Sees(lambda x: asked.append(x) or np.zeros(len(x))), dmsb)
     play(auction.mechanism, drawn.values, {"latency": drawn.latency})
     assert np.allclose(asked[-1][:20], seen)
-    assert len(asked[-1]) == max(deployed.BLOCKS)
+    assert len(asked[-1]) == deployed.BLOCK
 
 
 def test_a_linear_score_network_is_refuted(dmsb):
@@ -180,6 +184,41 @@ def test_an_unknown_environment_has_no_mechanism():
         deployed.auction(constant(0.0), Market())
 
 
+def test_a_policy_that_takes_too_long_over_one_batch_is_given_up(dmsb):
+    """Its verdict and its regret are not known, and the next question is asked all the same."""
+
+    def slow(seen):
+        for _ in range(2000):
+            time.sleep(0.01)
+        return np.zeros(len(seen))
+
+    auction = deployed.auction(constant(0.3), dmsb)
+    stuck = deployed.second_bid(Sees(slow), dmsb, "slow")
+    call = partial(learned.regret, stuck, "performance", seconds=0.1)
+    assert learned.in_time(call, 0.1) is None
+    report = verify(stuck.mechanism, "weak_budget_balance", seconds=0.1, evaluations=100, workers=1)
+    assert report["weak_budget_balance"].status is Status.UNKNOWN
+    call = partial(learned.regret, auction, "performance")
+    assert learned.in_time(call, 30) == learned.regret(auction, "performance")
+
+
+def test_a_slow_policy_is_asked_less_and_says_so(dmsb):
+    """A third batch of 16,384 rows, as quick rules have it, would alone take longer than the limit,
+    and leave nothing known."""
+
+    def slow(seen):
+        time.sleep(0.025)
+        return np.zeros(len(seen))
+
+    auction = deployed.second_bid(Sees(slow), dmsb, "slow")
+    effort = {"seconds": 1.5, "evaluations": 1_000_000, "workers": 1}
+    verdict = verify(auction.mechanism, "weak_budget_balance", **effort)["weak_budget_balance"]
+    assert verdict.status is Status.UNREFUTED, verdict.reason
+    assert 0 < verdict.effort.evaluations < 50_000
+    told = evidence(verdict, auction.mechanism.setting)
+    assert told.replace(",", "").startswith(f"{verdict.effort.profiles} profiles")
+
+
 class Linear:
     """A trainer that has nothing to learn, so that a run of it can be audited."""
 
@@ -215,7 +254,14 @@ def test_the_audit_of_a_saved_run(tmp_path, dmsb, monkeypatch):
     held = held_out(dmsb, seed=0, count=20)
     watched = held_out(dmsb, seed=0, count=5, key=WATCHED)
     run = runs.train(tmp_path, SCORE, make, seed=0, steps=10, held=held, watched=watched, made=made)
-    audited = learned.audit(run, evaluations=3000)
+    steps = []
+    audited = learned.audit(
+        run, evaluations=3000, seconds=30, progress=lambda share, what: steps.append((share, what))
+    )
+    assert steps == [
+        (0, "ic/performance"), (1 / 4, "ir/performance"), (2 / 4, "ir/brand"),
+        (3 / 4, "weak_budget_balance"),
+    ]  # fmt: skip
     assert [one.asked for one in audited.found] == [
         "ic/performance", "ir/performance", "ir/brand", "weak_budget_balance",
     ]  # fmt: skip
@@ -228,6 +274,7 @@ def test_the_audit_of_a_saved_run(tmp_path, dmsb, monkeypatch):
     assert audited.lines[0].startswith("ic/performance: refuted (float64); agent")
     assert "exact" not in audited.lines[0]
     assert len(audited.curves) == 1
+    assert learned.curves(run, seconds=30) == audited.curves
     data = audited.as_json()
     assert data["properties"]["ic/performance"]["regret"]["rounds"] == learned.ROUNDS
     report = verify(learned.load(tmp_path), ["weak_budget_balance"], **EFFORT)

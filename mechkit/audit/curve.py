@@ -2,17 +2,21 @@
 
 At a counterexample the profile is the witness's; elsewhere one at which the agent trades is drawn,
 so that the curve has something to say. The truth is a point on the curve: where the mechanism is
-truthful, nothing lies above it.
+truthful, nothing lies above it. `mechkit.audit.page` draws a curve for a page, `plot` as a PNG.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mechkit.deviations import FAMILIES
+from mechkit.errors import require
 from mechkit.mechanism import Mechanism, play
+from mechkit.pictures import keep, sheet
 from mechkit.sampling import Sampler
 from mechkit.settings import truth
 from mechkit.sides import OTHERS
@@ -21,6 +25,10 @@ from mechkit.views import Case, View
 
 POINTS = 241
 TRIES = 400
+LISTED = 8
+"""Others whose reports are listed; of more the least and the largest."""
+DUST = 1e-9
+"""What share of a curve's height is rounding, and no gain."""
 
 
 def curve(
@@ -116,3 +124,49 @@ def _profile(mechanism: Mechanism, found: Counterexample | None, seed: int) -> A
 
 def _floats(array: np.ndarray) -> np.ndarray:
     return array.astype(float) if array.dtype == object else array
+
+
+# Words and a picture ------------------------------------------------------------------------------
+
+
+def about(curve: Mapping[str, Any]) -> str:
+    """What is drawn."""
+    return f"The utility of the {curve['role']} (agent {curve['agent']}) against its report"
+
+
+def elsewhere(curve: Mapping[str, Any]) -> str:
+    """What the others report, as the end of a sentence."""
+    others = curve["others"]
+    if len(others) > LISTED:
+        return f", the {len(others)} others reporting from {min(others):g} to {max(others):g}"
+    return ", the others reporting " + ", ".join(f"{r:g}" for r in others) if others else ""
+
+
+def best(curve: Mapping[str, Any]) -> str:
+    """That nothing lies above the truth, where no lie is marked and nothing does; else nothing."""
+    utilities = curve["utilities"]
+    height = max(utilities) - min(utilities)
+    if curve["lie"] is not None or max(utilities) > curve["at_truth"] + DUST * max(height, 1.0):
+        return ""
+    return f" None of the {len(utilities)} reports tried gains more."
+
+
+def plot(curves: Sequence[Mapping[str, Any]], file: Path) -> None:
+    """The curves side by side as a PNG, all or nothing. Raises InputError without matplotlib, and
+    where there are none."""
+    require(len(curves) > 0, "no curves to draw: give at least one")
+    figure = sheet(5.2 * len(curves), 3.8)
+    for panel, curve in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True):
+        panel.axhline(curve["at_truth"], color="#1a7f4b", linestyle=":", linewidth=1)
+        panel.plot(curve["reports"], curve["utilities"], color="#2f5fb3", linewidth=1.8)
+        panel.plot([curve["truth"]], [curve["at_truth"]], "o", color="#1a7f4b", label="the truth")
+        if curve["lie"] is not None:
+            panel.plot([curve["lie"]], [curve["at_lie"]], "o", color="#b3261e", label="the lie")
+        title = f"{curve['role']} (agent {curve['agent']}), truth {curve['truth']:.4g}"
+        panel.set_title(title, fontsize=10, loc="left")
+        told = best(curve).strip()
+        panel.set_xlabel("report" + (f"\n{told}" if told else ""))
+        panel.set_ylabel("utility")
+        panel.grid(alpha=0.25)
+        panel.legend(fontsize=8)
+    keep(figure, file, dpi=120)

@@ -16,6 +16,7 @@ from typing import Any
 
 from mechkit import papers
 from mechkit.audit.claims import COMPUTED, file_of
+from mechkit.audit.curve import about, best, elsewhere
 from mechkit.audit.record import Audit, Checked
 from mechkit.pages import document
 
@@ -218,15 +219,12 @@ def figure(curve: Mapping[str, Any]) -> str:
     ]
     if least < 0:
         ticks.append(f'<text x="{LEFT - 6}" y="{BOTTOM}" text-anchor="end">{least:.4g}</text>')
-    others = ", ".join(f"{r:g}" for r in curve["others"])
-    others = f", the others reporting {others}" if others else ""
-    who = f"{escape(str(curve['role']))} (agent {curve['agent']})"
-    told = f"The utility of the {who} against its report"
+    told = escape(about(curve))
     lie = "; the lie red" if curve["lie"] is not None else ""
     data = json.dumps({k: curve[k] for k in ("reports", "utilities", "at_truth")})
     return (
-        f'<figure class="utility"><figcaption>{told}{others}. '
-        f"The truth is green{lie}.</figcaption>"
+        f'<figure class="utility"><figcaption>{told}{escape(elsewhere(curve))}. '
+        f"The truth is green{lie}.{escape(best(curve))}</figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{told}" '
         f"data-box='{escape(json.dumps(box))}'>{''.join(ticks)}{''.join(marks)}"
         f'<line class="cross" y1="{TOP}" y2="{BOTTOM}"/><circle class="dot" r="4"/></svg>'

@@ -360,8 +360,7 @@ def selected(instances: Instances, picked: Array) -> Instances:
     found = Instances(
         **{field.name: getattr(instances, field.name)[picked] for field in fields(Instances)}
     )
-    found.__dict__["partner"] = instances.partner[picked]
-    return found
+    return found.matched(instances.partner[picked])
 
 
 def welfare_by_end(instances: Instances, winners: Winners, most: int) -> Array:

@@ -11,7 +11,7 @@ Unit n offers O_n and has the reputation D_n = Σ_a λ_n(a) E_n(a) that its earl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -131,6 +131,12 @@ class Instances:
     def partner(self) -> np.ndarray:
         """Γ: (B, M), the seller of each buyer, −1 for none; found when it is first asked for."""
         return matching.match(matching.heeding(matching.attributes_of(self), self.heeded))
+
+    def matched(self, partner: np.ndarray) -> Instances:
+        """The same with Γ given, (B, M) as `partner`: nothing is left to be found."""
+        given = replace(self)
+        given.__dict__["partner"] = partner
+        return given
 
 
 DICE = 128
