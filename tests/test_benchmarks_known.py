@@ -14,11 +14,11 @@ from learners.learner import LEARNERS, Policy, learner
 
 SMALL = {
     "ppo": {"rows": 32, "length": 1, "minibatch": 32, "width": 8},
-    **dict.fromkeys(("sac", "ddpg"), {"rows": 32, "updates": 1, "warmup": 64, "width": 8}),
-    **dict.fromkeys(
-        ("discrete-sac", "diffusion", "diffusion-printed"),
-        {"rows": 32, "batch": 16, "warmup": 64, "width": 8},
-    ),
+    "sac": {"rows": 32, "updates": 1, "warmup": 64, "width": 8},
+    "ddpg": {"rows": 32, "updates": 1, "warmup": 64, "width": 8},
+    "discrete-sac": {"rows": 32, "batch": 16, "warmup": 64, "width": 8},
+    "diffusion": {"rows": 32, "batch": 16, "warmup": 64, "width": 8},
+    "diffusion-printed": {"rows": 32, "batch": 16, "warmup": 64, "width": 8},
     "gpt": {"width": 8, "layers": 1, "heads": 1, "batch": 8, "validation": 40},
 }
 
@@ -47,7 +47,7 @@ def test_the_best_policy_has_the_share_1_whatever_is_drawn(problem):
 
 
 def test_a_random_policy_has_its_known_share():
-    """Ten arms of mean 0, 1/9 … 1 earn 1/2; r (1 − r) of the levels has the mean 0.16625 · 20/21."""
+    """Arms of mean 0, 1/9 … 1 earn 1/2; r (1 − r) of the levels has the mean 0.16625 · 20/21."""
     every = np.arange(10)[None] / 9
     assert expected(Arms(contexts=1, table=3), every).mean() == pytest.approx(1 / 2)
     prices = np.arange(21)[None] / 20
@@ -104,13 +104,14 @@ def test_a_policy_that_draws_lots_is_played_many_times():
 
 def test_every_case_is_there_and_its_config_fits():
     assert set(table.CASES) == set(LEARNERS)
-    for name, case in table.CASES.items():
-        assert set(case.steps) == set(PROBLEMS)
-        assert learner(name).config(**case.config)
+    for name, by_problem in table.CASES.items():
+        assert set(by_problem) == set(PROBLEMS)
+        for case in by_problem.values():
+            assert learner(name).config(**case.config)
 
 
 def test_the_topic_from_end_to_end_in_small(monkeypatch):
-    brief = {name: Case({p: 128 for p in PROBLEMS}, SMALL.get(name, {})) for name in LEARNERS}
+    brief = {name: dict.fromkeys(PROBLEMS, Case(128, SMALL.get(name, {}))) for name in LEARNERS}
     monkeypatch.setattr(table, "CASES", brief)
     monkeypatch.setattr(table, "INSTANCES", 40)
     record = json.loads(json.dumps(table.measure(0.1)))
@@ -135,18 +136,18 @@ def test_the_topic_from_end_to_end_in_small(monkeypatch):
 
 
 def test_who_falls_short_is_told_why_from_what_was_measured():
-    row = measured("cloning", "arms", Case({"arms": 1_000}), 2)
+    row = measured("cloning", "arms", Case(1_000), 2)
     assert not row["reaches"]
     assert "an even share is 10.0%" in row["why"]
-    row = measured("percentile-cloning", "reserve", Case({"reserve": 20_000}), 1)
+    row = measured("percentile-cloning", "reserve", Case(20_000), 1)
     # The price above which a tenth is sold: (1 − r)²/2 = 1/10 at 0.553, and 0.6 earns 0.96.
     assert row["mean"] == pytest.approx(0.96, abs=0.03)
     assert row["reaches"] or "near 1 − √(2 · 0.1) = 0.55" in row["why"]
     small = SMALL["diffusion-printed"]
-    row = measured("diffusion-printed", "arms", Case({"arms": 300}, small), 1)
+    row = measured("diffusion-printed", "arms", Case(300, small), 1)
     assert row["mean"] < 0.98
     assert "more than 0.831 of the time" in row["why"]
-    short = measured("ppo", "arms", Case({"arms": 64}, SMALL["ppo"]), 2)
-    longer = measured("ppo", "arms", Case({"arms": 192}, SMALL["ppo"]), 2)
+    short = measured("ppo", "arms", Case(64, SMALL["ppo"]), 2)
+    longer = measured("ppo", "arms", Case(192, SMALL["ppo"]), 2)
     assert not short["reaches"]
     assert short["why"] == f"after 3 times the steps it earns {longer['mean']:.3f}"
