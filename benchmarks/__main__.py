@@ -11,6 +11,7 @@ papers     instances per second of the papers' markets and systems
 games      equilibria derived, checked and in numbers, against followers and leaders
 learners   environment steps per second
 training   steps and updates per second of the learners of finitely many actions
+known      every learner on problems of exact optima; a quarter of an hour
 adapters   the same as learners see them, against 16 environments; training
 """
 
@@ -37,6 +38,7 @@ TOPICS = (
     "games",
     "learners",
     "training",
+    "known",
     "adapters",
 )
 """Modules beside this one: measure(share) -> record, and tables(record) -> what to print."""
@@ -54,6 +56,8 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.topics) - set(TOPICS):
         parser.error(f"{sorted(unknown)}: choose among {', '.join(TOPICS)}")
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
     console = Console(width=None if sys.stdout.isatty() else 110)
     record = {
         "python": platform.python_version(),

@@ -132,6 +132,24 @@ def variance_preserving(steps: int, *, least: float = 0.1, most: float = 10.0) -
     return Process(kept, product, np.append(1.0, product[:-1]))
 
 
+def affine(process: Process) -> tuple[float, float]:
+    """S and 2 C of the theorem."""
+    push = (1 - process.kept) / np.sqrt(process.kept * (1 - process.product))
+    shift = 2 * (push / np.sqrt(process.before)).sum()
+    spread = np.sqrt(1 / process.product[-1] + (process.deviations**2 / process.before)[1:].sum())
+    return float(spread), float(shift)
+
+
+def likeliest(actions: int, process: Process) -> float:
+    """The most often that tanh-bounded noise prediction makes the best action's logit the largest:
+    P(S g_1 + 2 C > S max_(i>1) g_i) = ∫ φ(g) Φ(g + 2 C/S)^(n − 1) dg."""
+    spread, shift = affine(process)
+    normal = np.linspace(-9, 9, 2001)
+    weights = np.exp(-(normal**2) / 2)
+    below = np.array([(1 + math.erf(at / math.sqrt(2))) / 2 for at in normal + shift / spread])
+    return float((weights * below ** (actions - 1)).sum() / weights.sum())
+
+
 def ceiling(actions: int, process: Process) -> float:
     """p*(n) of the theorem: the most that tanh-bounded noise prediction gives the best action.
 
@@ -139,9 +157,7 @@ def ceiling(actions: int, process: Process) -> float:
     p* = ∫ f(y − 2 C) F(y)^(n − 1) dy with F, f the distribution and density of S g + G, and
     F(y) = E exp(−e^(S g − y)): two quadratures in one dimension, here on fine grids.
     """
-    push = (1 - process.kept) / np.sqrt(process.kept * (1 - process.product))
-    shift = 2 * (push / np.sqrt(process.before)).sum()
-    spread = np.sqrt(1 / process.product[-1] + (process.deviations**2 / process.before)[1:].sum())
+    spread, shift = affine(process)
     normal = np.linspace(-9, 9, 721)
     weights = np.exp(-(normal**2) / 2)
     weights /= weights.sum()

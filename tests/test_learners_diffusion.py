@@ -7,7 +7,14 @@ import pytest
 import torch
 from armed import Arms
 
-from learners.diffusion import Config, DiffusionActor, PrintedConfig, ceiling, variance_preserving
+from learners.diffusion import (
+    Config,
+    DiffusionActor,
+    PrintedConfig,
+    ceiling,
+    likeliest,
+    variance_preserving,
+)
 from learners.learner import learner
 from learners.networks import generator, threads
 
@@ -160,6 +167,7 @@ def test_bounded_noise_leaves_the_best_action_at_most_the_ceiling(arms, most, la
     found, error = chance_of_first(logits)
     taken = float((logits.argmax(dim=-1) == 0).double().mean())
     assert taken == pytest.approx(largest, abs=4 * error)
+    assert likeliest(arms, variance_preserving(STEPS)) == pytest.approx(largest, abs=5e-4)
     exact = ceiling(arms, variance_preserving(STEPS))
     assert exact == pytest.approx(most, abs=5e-4)
     assert found == pytest.approx(exact, abs=4 * error)
