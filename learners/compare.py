@@ -44,8 +44,9 @@ class Row:
     score: see the module. gap: in the environment's unit. improvement: over the best rule, None
     for a rule. welfare: from true values, as a share of the first best, None where the environment
     does not measure it. measures: whatever the environment measures, means over instances. steps,
-    updates, seconds (training alone): means over seeds. curves: the gap on watched instances, by
-    axis.
+    updates, seconds (training alone): means over seeds. selection_steps: the mean of those played
+    outside the budget to choose what is deployed at the end, 0 for most. curves: the gap on watched
+    instances, by axis.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Row:
     steps: float
     updates: float
     seconds: float
+    selection_steps: float = 0.0
     curves: Mapping[str, Curve] = field(default_factory=dict)
 
 
@@ -346,8 +348,18 @@ def _table(group: Sequence[Run], seed: int) -> Table:
         first_best=float(first_best.mean()),
         rows=tuple(rows),
         unfinished=lost,
-        notes=tuple(_above(finished, optimum)),
+        notes=(*_chosen(rows), *_above(finished, optimum)),
     )
+
+
+def _chosen(rows: Iterable[Row]) -> Iterable[str]:
+    """Who was given more steps than the budget."""
+    for row in rows:
+        if row.selection_steps > 0:
+            yield (
+                f"{row.name}: {row.selection_steps:,.0f} further steps choose its target return, "
+                "outside the budget and the seconds"
+            )
 
 
 def _above(finished: Mapping[tuple[str, str], Sequence[Any]], optimum: Array) -> Iterable[str]:
@@ -405,6 +417,7 @@ def _row(
             )
             for key in measures
         },
+        selection_steps=float(np.mean([run.trained.get("selection_steps", 0) for run, _ in own])),
         curves=curves,
         **trained,
     )

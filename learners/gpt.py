@@ -28,8 +28,10 @@ target selects lucky instances rather than good actions (Paster et al. 2022, "Yo
 luck"). It is behaviour cloning with a choice among behaviours; what none of them did in the like of
 a state, it will not do.
 
-Choosing the target takes episodes of its own in `policy()`. They teach the network nothing, are no
-part of the budget (`offline`), and are counted apart, in `sweep_steps`.
+Choosing the target takes episodes of its own in `policy()`. They teach the network nothing and are
+no part of the budget (`offline`), nor of the seconds of training. They are counted apart, in
+`selection_steps`, which every table of results shows: where episodes are short there are more of
+them than a small budget has.
 """
 
 from __future__ import annotations
@@ -285,7 +287,7 @@ class Sweep:
 
 class Trainer(Offline[Transformer]):
     """context: K, or the horizon where that is shorter. sweep: of the last `policy`; sweep_steps:
-    those of all sweeps so far."""
+    those of all sweeps so far, of checkpoints that only draw the learning curve, too."""
 
     def __init__(
         self, environment: Environment, config: Config, seed: np.random.SeedSequence
@@ -309,6 +311,11 @@ class Trainer(Offline[Transformer]):
             self.units,
         )
         return functional.cross_entropy(self.network(*given)[inside], taken[inside])
+
+    @property
+    def selection_steps(self) -> int:
+        """Played to choose the target of the last `policy`."""
+        return 0 if self.sweep is None else self.sweep.steps
 
     def prompted(self, target: float) -> Prompted:
         """The network as it is now, told to reach that return."""

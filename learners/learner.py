@@ -45,7 +45,8 @@ class Diverged(RuntimeError):
 
 class Trainer(Protocol):
     """One learner on one environment under one seed. steps: environment steps; updates: gradient
-    steps, both so far."""
+    steps, both so far. One that plays further steps to choose what `policy` deploys, a target
+    return say, offers `selection_steps`: those behind the last choice, outside the budget."""
 
     steps: int
     updates: int

@@ -119,7 +119,8 @@ def train(
                 lambda: _tested(trainer.policy(), testing, watched.instances, seed)[0],
             )
         tested = _tested(trainer.policy(), testing, held.instances, seed)
-        _finished(folder, tested, held, {k: log.last[k] for k in ("steps", "updates", "seconds")})
+        trained = {k: log.last[k] for k in ("steps", "updates", "seconds")}
+        _finished(folder, tested, held, trained | {"selection_steps": _selection(trainer)})
         store.prune(folder, 1)
     return read(folder)
 
@@ -195,6 +196,11 @@ def _go_on(
         store.write_json(log.folder / RUN, about)
         store.write_json(log.folder / DIVERGED, {"step": trainer.steps, "told": told})
         raise Diverged(told) from None
+
+
+def _selection(trainer: Trainer) -> int:
+    """Steps outside the budget behind the choice of its last policy; most learners choose none."""
+    return int(getattr(trainer, "selection_steps", 0))
 
 
 def _advanced(trainer: Trainer, name: str, steps: int) -> Mapping[str, float]:
@@ -296,7 +302,8 @@ class _Log:
     def add(
         self, trainer: Trainer, numbers: Mapping[str, float], found: Evaluation, seconds: float
     ) -> None:
-        """seconds: of training, the evaluation apart."""
+        """found: of the policy that was deployed last. seconds: of training, the evaluation and
+        the choice of what is deployed apart."""
         earlier = self.last["seconds"] if self.rows else 0.0
         row = {
             "steps": trainer.steps,
@@ -304,6 +311,7 @@ class _Log:
             "seconds": earlier + seconds,
             "return": float(found.returns.mean()),
             "gap": float((self.watched.optimum - found.returns).mean()),
+            "selection_steps": _selection(trainer),
             **{name: float(value) for name, value in numbers.items()},
         }
         self.rows.append(row)

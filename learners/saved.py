@@ -1,7 +1,8 @@
 """What a saved run holds, finished or under way; see `runs`, which makes them.
 
 run.json               what it is: learner, config, environment, seeds; versions and commands
-metrics.parquet        at each checkpoint: steps, updates, seconds, return, gap, losses
+metrics.parquet        at each checkpoint: steps, updates, seconds, return, gap, losses, and
+                       selection_steps, played outside the budget to choose what is deployed
 checkpoint-STEPS.*     the last two (see `store`)
 final.parquet          each held-out instance: return, optimum, first best, measures
 diverged.json          where it stopped, if it did
@@ -25,7 +26,8 @@ FINAL, METRICS, RUN, DIVERGED = "final.parquet", "metrics.parquet", "run.json", 
 class Run:
     """What a directory holds. about: run.json. metrics: columns, (checkpoints,) each. final:
     columns, (instances,) each, None while it is under way. trained: steps, and once it is finished
-    updates and seconds. diverged: what stopped it, if anything did.
+    updates, seconds and selection_steps (older runs have none of the last). diverged: what stopped
+    it, if anything did.
     """
 
     folder: Path

@@ -265,6 +265,7 @@ def test_the_target_is_swept_on_instances_of_its_own(trainer):
     assert trainer.sweep_steps == before + sweep.steps
     assert trainer.policy().target == policy.target == sweep.best
     assert trainer.sweep_steps == before + sweep.steps  # once is enough
+    assert trainer.selection_steps == sweep.steps > 0
     assert (np.diff(sweep.targets) > 0).all()
     assert sweep.earned[np.flatnonzero(sweep.targets == sweep.best)[0]] == sweep.earned.max()
     returns = trainer.data.returns
@@ -285,6 +286,7 @@ def test_a_restored_run_has_chosen_already(trainer):
     restored.swept = None  # nothing is played
     assert restored.policy().target == policy.target
     assert restored.sweep_steps == trainer.sweep_steps
+    assert restored.selection_steps == trainer.selection_steps == trainer.sweep.steps
     assert np.array_equal(restored.sweep.earned, trainer.sweep.earned)
 
 

@@ -105,6 +105,45 @@ def test_a_rule_that_beats_every_learner(tmp_path):
     assert found.as_json()["tables"][0]["rule_beats_every_learner"] is True
 
 
+class Choosing(Tabular):
+    """Plays ten steps of its own for each policy that it deploys, and gives the count."""
+
+    selection_steps = 0
+
+    def policy(self):
+        self.selection_steps = 10
+        return super().policy()
+
+
+def test_steps_outside_the_budget_are_shown(tmp_path):
+    choosing = Learner("choosing", "", LEARNER.config, Choosing)
+    found = compare([choosing, LEARNER], Market, 80, 2, instances=20, watched=5, save=tmp_path)
+    told = "choosing: 10 further steps choose its target return, outside the budget and the seconds"
+    assert found.tables[0].notes == (told,)
+    by_name = {row["name"]: row for row in found.as_json()["tables"][0]["rows"]}
+    assert by_name["choosing"]["selection_steps"] == 10
+    assert by_name["tabular"]["selection_steps"] == by_name["first"]["selection_steps"] == 0
+    (run, _) = saved.find([tmp_path / "choosing"])
+    assert run.trained["selection_steps"] == 10
+    assert set(run.metrics["selection_steps"]) == {10}
+    # Files of runs that were saved without the count are read as before.
+    for file in tmp_path.rglob("*.parquet"):
+        columns, about = store.read_table(file)
+        columns.pop("selection_steps", None)
+        about.pop("selection_steps", None)
+        store.write_table(file, columns, about)
+    again = compared(saved.find([tmp_path]))
+    assert {row.selection_steps for row in again.tables[0].rows} == {0}
+    assert again.tables[0].notes == ()
+    rows_then, rows_now = found.as_json()["tables"][0]["rows"], again.as_json()["tables"][0]["rows"]
+    assert [row["score"] for row in rows_now] == [row["score"] for row in rows_then]
+    (tmp_path / "choosing" / "seed-0" / "final.parquet").unlink()
+    compare([choosing, LEARNER], Market, 120, 2, instances=20, watched=5, save=tmp_path)
+    counted = saved.read(tmp_path / "choosing" / "seed-0").metrics["selection_steps"]
+    assert np.isnan(counted[:-2]).any()
+    assert counted[-1] == 10
+
+
 def test_negative_optima_have_no_shares():
     found = compare([LEARNER], lambda: Market(sign=-1), 80, [0, 1], instances=50, watched=5)
     (table,) = found.tables
