@@ -26,7 +26,7 @@ from stable_baselines3.common.noise import VectorizedActionNoise
 
 from learners.adapters.vec import Vec
 from learners.environment import Array, Environment
-from learners.fields import positive, whole
+from learners.fields import flags, positive, whole, within
 from learners.learner import Learner, Trainer
 from learners.stable import Algorithm, Baseline
 
@@ -65,6 +65,10 @@ class PPOConfig:
     def __post_init__(self) -> None:
         whole(self, "rows", "length", "minibatch", "epochs", "width", "depth", "threads")
         positive(self, "rate", "clip", "gradient")
+        within(self, "trace", least=0, most=1)
+        within(self, "entropy", "value", least=0)
+        within(self, "spread")
+        flags(self, "continuous")
         if (self.rows * self.length) % self.minibatch or self.minibatch < 2:
             raise ValueError(
                 f"minibatch = {self.minibatch}: expected a divisor of rows × length = "
@@ -94,9 +98,16 @@ class OffPolicyConfig:
 
     def __post_init__(self) -> None:
         whole(self, "rows", "updates", "minibatch", "capacity", "width", "depth", "threads")
-        positive(self, "rate", "average")
+        whole(self, "warmup", least=0)
+        positive(self, "rate")
+        positive(self, "average", most=1)
         if self.capacity < self.rows:
             raise ValueError(f"capacity = {self.capacity}: expected at least rows = {self.rows}")
+
+    @property
+    def idle(self) -> int:
+        """Steps before the first update."""
+        return self.warmup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +128,14 @@ class SACConfig(OffPolicyConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(self, "temperature")
+        within(self, "target")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DDPGConfig(OffPolicyConfig):
     """Beside those: noise: the standard deviation of exploration, of actions in [−1, 1].
-    actor_rate: of Adam for the actor, `rate` being the critic's.
+    actor_rate: of Adam for the actor, `rate` being the critic's. Lillicrap et al. (section 7) have
+    1e-4 and 1e-3; the actor's default is theirs, the critic's is what the search found.
 
     The search: rate 3e-4 to 3e-3, noise 0.1 to 0.6, average 0.005 to 0.03, width 64 or 128. As the
     library has it, most ended at a constant (0.866 on dmsb, 0.671 on the arms: their best ones),

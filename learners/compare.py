@@ -156,16 +156,21 @@ def compare(
     configs: fields to change, by the learner's name. save: where the runs are kept, and from where
     an interrupted comparison goes on. A run that diverges is reported in `unfinished`.
 
-    Raises ValueError for no or duplicate seeds, no or unknown learners, a budget below one batch.
+    Raises ValueError for no or duplicate seeds, no or unknown learners, configs of others, a budget
+    below one batch or without an update.
     """
     chosen = chosen_learners(learners)
-    given = checked_seeds(seeds)
+    given, budget = checked_seeds(seeds), whole_number("budget", budget)
+    fitted = {one.name: runs.config_of(one, (configs or {}).get(one.name)) for one in chosen}
+    if strange := sorted(set(configs or {}) - set(fitted)):
+        raise ValueError(f"configs of {', '.join(strange)}: expected some of {', '.join(fitted)}")
+    for one in chosen:
+        runs.enough(one, fitted[one.name], budget)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) if save is None else save
         held, watch = common(folder, environment(), evaluation_seed, instances, watched)
         for seed in given:  # seed by seed, so that what is interrupted compares everybody
             for one in chosen:
-                config = runs.config_of(one, (configs or {}).get(one.name))
                 try:
                     runs.train(
                         place(folder, one.name, seed),
@@ -175,7 +180,7 @@ def compare(
                         steps=budget,
                         held=held,
                         watched=watch,
-                        config=config,
+                        config=fitted[one.name],
                         checkpoint=checkpoint,
                     )
                 except Diverged:

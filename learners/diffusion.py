@@ -62,7 +62,7 @@ from torch.nn.functional import silu
 from learners import discrete_sac
 from learners.discrete_sac import Actor, ActorCritic
 from learners.environment import Array, Environment, Spec
-from learners.fields import positive, whole
+from learners.fields import flags, positive, whole
 from learners.learner import Learner
 from learners.networks import MLP, generator, uniform
 
@@ -85,6 +85,7 @@ class Config(discrete_sac.Config):
         super().__post_init__()
         whole(self, "denoising")
         positive(self, "bound")
+        flags(self, "predict_noise")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,7 @@ import torch
 from torch import Tensor, nn
 
 from learners.environment import Array, Environment, Spec
-from learners.fields import positive, whole, whole_number
+from learners.fields import flags, positive, whole, whole_number
 from learners.learner import Diverged, Learner, Policy
 from learners.networks import (
     MLP,
@@ -108,6 +108,12 @@ class Config:
         positive(self, "average", "entropy", most=1)
         if self.temperature != 0 or self.automatic:  # a fixed one may be 0
             positive(self, "temperature")
+        flags(self, "automatic", "soft_targets", "slow_actor")
+
+    @property
+    def idle(self) -> int:
+        """Steps before the first update."""
+        return self.warmup
 
 
 # Losses, on a batch of states --------------------------------------------------------------------

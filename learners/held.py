@@ -6,6 +6,7 @@ Beside each stand the return of the best policy and the first best, both exact.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from learners import store
 from learners.environment import Array, Environment, Instances
 from learners.fields import whole_number
+from learners.saved import RUN
 
 HELD, WATCHED, PLAYED = 101, 102, 103
 """Keys of the streams that evaluation draws from; training has those of `spawn`, 0, 1, …"""
@@ -43,15 +45,20 @@ def held_out(
     environment: Environment, *, seed: int, count: int, key: int = HELD, file: Path | None = None
 ) -> HeldOut:
     """`count` instances of the evaluation seed, with their exact optima; those are read from
-    `file` where they were found before. Raises ValueError for a count below 1."""
+    `file` where they were found before, and kept there unless other runs need what is there.
+
+    Raises ValueError for a count below 1."""
     if count < 1:
         raise ValueError(f"instances = {count}: expected at least 1")
     instances = environment.draw(stream(seed, key), count)
     about = {"environment": spec_of(environment), "seed": seed, "count": count, "key": key}
     if file is not None and file.exists():
-        columns, known = store.read_table(file)
-        if known == about:
-            return HeldOut(seed, count, instances, columns["optimum"], columns["first_best"])
+        with contextlib.suppress(store.Damaged):  # it can be found again
+            columns, known = store.read_table(file)
+            if known == about:
+                return HeldOut(seed, count, instances, columns["optimum"], columns["first_best"])
+            if any(file.parent.rglob(RUN)):
+                file = None  # runs that were tested on others are there, and will be refused
     optimum = np.asarray(environment.optimum(instances), dtype=float)
     first_best = np.asarray(environment.first_best(instances), dtype=float)
     for name, found in (("optimum", optimum), ("first_best", first_best)):

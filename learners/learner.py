@@ -58,7 +58,9 @@ class Trainer(Protocol):
         """
 
     def policy(self) -> Policy:
-        """As it would be deployed: without exploration."""
+        """As it would be deployed: without exploration. Discrete SAC, diffusion and those that
+        learn from offline data deploy averaged weights; PPO, SAC and DDPG, as Stable-Baselines3
+        has them, their last ones."""
 
     def save(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Everything that the rest of the run depends on: arrays by name, and JSON."""

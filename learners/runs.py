@@ -50,6 +50,16 @@ def config_of(learner: Learner, given: Mapping[str, Any] | None = None) -> Any:
     return learner.config(**(given or {}))
 
 
+def enough(learner: Learner, config: Any, steps: int) -> None:
+    """Raises ValueError for a budget of which the config says that nothing is learnt in it."""
+    idle = getattr(config, "idle", 0)
+    if steps <= idle:
+        raise ValueError(
+            f"steps = {steps}: {learner.name} learns nothing in its first {idle} steps (warmup); "
+            f"give more steps, or a smaller warmup ({learner.name.replace('-', '_')}.warmup)"
+        )
+
+
 # Training -----------------------------------------------------------------------------------------
 
 
@@ -73,16 +83,16 @@ def train(
     make: makes the environment, called once to train and once to test. checkpoint: steps between
     two, a twentieth of all if not said. made: what `make` does, JSON, for whoever reads the run.
 
-    Raises ValueError for a budget below one batch, and where `folder` holds a run of another
-    learner, config, environment or seed; `store.Damaged` for a damaged file; `store.Unsaved` where
-    the disk is full; `Diverged`, naming the step and the last good checkpoint.
+    Raises ValueError for a budget below one batch or without an update, and where `folder` holds a
+    run of another learner, config, environment or seed; `store.Damaged` for a damaged file;
+    `store.Unsaved` where the disk is full; `Diverged`, naming the step and the last good
+    checkpoint.
     """
-    if steps < 1:
-        raise ValueError(f"steps = {steps}: expected at least one environment step")
-    if checkpoint is not None and checkpoint < 1:
-        raise ValueError(f"checkpoint = {checkpoint}: expected at least one environment step")
+    steps = whole_number("steps", steps)
+    checkpoint = None if checkpoint is None else whole_number("checkpoint", checkpoint)
     environment, testing = make(), make()
     config = config_of(learner) if config is None else config
+    enough(learner, config, steps)
     identity = {
         "kind": "learner",
         "name": learner.name,
@@ -117,6 +127,11 @@ def train(
                 about,
                 log,
                 lambda: _tested(trainer.policy(), testing, watched.instances, seed)[0],
+            )
+        if trainer.updates == 0:
+            raise ValueError(
+                f"steps = {steps}: {learner.name} made no update in them, so that there is nothing "
+                "to score; give more steps"
             )
         tested = _tested(trainer.policy(), testing, held.instances, seed)
         trained = {k: log.last[k] for k in ("steps", "updates", "seconds")}

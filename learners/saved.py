@@ -43,6 +43,11 @@ def read(folder: Path) -> Run:
     if not (folder / RUN).exists():
         raise ValueError(f"{folder}: holds no run (no {RUN}); give a directory that was trained in")
     about = about_of(folder)
+    if about["kind"] == "learner" and (folder / FINAL).exists() and not (folder / METRICS).exists():
+        raise store.Damaged(
+            f"{folder / METRICS} is missing, though the run is finished; put it back, or remove "
+            f"{folder} and train again"
+        )
     metrics: Mapping[str, Array] = {}
     if (folder / METRICS).exists():
         metrics, _ = store.read_table(folder / METRICS)

@@ -151,8 +151,7 @@ def save_checkpoint(
 
     Raises Unsaved, and then whatever checkpoint was there is the last one still.
     """
-    from safetensors.numpy import save
-
+    save = _safetensors().numpy.save
     name = f"checkpoint-{steps:012d}"
     data = save({key: np.asarray(array, order="C") for key, array in arrays.items()})
     write(folder / f"{name}.safetensors", data)
@@ -175,9 +174,7 @@ def prune(folder: Path, kept: int) -> None:
 
 def last_checkpoint(folder: Path) -> Checkpoint | None:
     """The last one, None where there is none. Raises Damaged, naming the one before if any."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
+    safetensors = _safetensors()
     files = list(_saved(folder).values())
     if not files:
         return None
@@ -187,8 +184,9 @@ def last_checkpoint(folder: Path) -> Checkpoint | None:
         data = file.with_suffix(".safetensors").read_bytes()
         if _digest(data) != state["arrays"]:
             raise Damaged(f"{file.with_suffix('.safetensors')}: its checksum does not fit")
-        return Checkpoint(state["steps"], load(data), state["numbers"], state["about"], file)
-    except (OSError, LookupError, Damaged, SafetensorError) as error:
+        loaded = safetensors.numpy.load(data)
+        return Checkpoint(state["steps"], loaded, state["numbers"], state["about"], file)
+    except (OSError, LookupError, Damaged, safetensors.SafetensorError) as error:
         before = f"from {files[-2]}" if len(files) > 1 else "from the start"
         raise Damaged(
             f"the checkpoint {file.with_suffix('')} is damaged ({error}); remove its .json and "
@@ -282,3 +280,11 @@ def _arrow() -> tuple[Any, Any]:
     except ImportError:
         raise ImportError(f"saved runs need pyarrow: {INSTALL}", name="pyarrow") from None
     return pa, parquet
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError:
+        raise ImportError(f"saved runs need safetensors: {INSTALL}", name="safetensors") from None
+    return safetensors

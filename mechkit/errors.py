@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -45,3 +46,13 @@ def whole(value: Any, least: int, what: str) -> int:
         f"{what} = {value!r}: expected an integer of at least {least}",
     )
     return int(value)
+
+
+def bounds(value: Any, what: str) -> tuple[Any, Any]:
+    """The two finite numbers of a range. Raises InputError for anything else."""
+    two = isinstance(value, tuple | list) and len(value) == 2
+    require(
+        two and all(isinstance(end, Real) and np.isfinite(end) for end in value),
+        f"{what} = {value!r}: expected two numbers, the least and the largest, such as 20,60",
+    )
+    return value[0], value[1]

@@ -129,9 +129,10 @@ def learn(
 ) -> int:
     """Train learners on a paper's market, and compare them with its exact optimum.
 
-    ENVIRONMENT is dmsb or madda. Each learner is trained once per seed, in processes of one thread;
-    then it plays instances that nobody has seen, and so do the one-line rules of the market. What
-    was interrupted, by Ctrl-C or a kill, goes on where it stopped when the command is given again.
+    ENVIRONMENT is dmsb or madda, or a problem of known answer: arms, reserve or clock. Each learner
+    is trained once per seed, in processes of one thread; then it plays instances that nobody has
+    seen, and so do the one-line rules of the market. What was interrupted, by Ctrl-C or a kill,
+    goes on where it stopped when the command is given again.
 
     Exits with 1 if the best learner falls short of --require, or a run diverged.
     """
@@ -147,7 +148,7 @@ def learn(
             raise InputError(f"--config of {', '.join(strange - {''})}: not a --learner given here")
         fitted = {one.name: fit(one, config) for one in chosen}
         for one in chosen:
-            runs.config_of(one, fitted[one.name])
+            runs.enough(one, runs.config_of(one, fitted[one.name]), steps)
         given = tuple(range(seed, seed + seeds))
         with aside(), waiting(f"finding the optima of {instances:,} instances of {environment}"):
             writable(folder)
@@ -243,7 +244,10 @@ def compare(
         raise InputError(f"{plot}: expected a name that ends in .png")
     from learners import compare as comparing
     from learners import saved
-    from mechkit import standings
+    from mechkit import pictures, standings
+
+    if plot is not None:
+        pictures.sheet(1, 1)  # a missing library is told before the work
 
     with told():
         known = saved.find(folders)

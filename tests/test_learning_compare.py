@@ -253,7 +253,9 @@ def test_other_instances_are_refused(tmp_path):
         ("seed = -1", [LEARNER], 80, [-1]),
         ("seed = True", [LEARNER], 80, [True]),
         ("below one batch", [LEARNER], 7, [0]),
-        ("at least one environment step", [LEARNER], 0, [0]),
+        ("budget = 0: expected a whole number of at least 1", [LEARNER], 0, [0]),
+        ("budget = nan: expected a whole number", [LEARNER], float("nan"), [0]),
+        ("budget = 2.5: expected a whole number", [LEARNER], 2.5, [0]),
         ("no learner", [], 80, [0]),
         ("one is given twice", [LEARNER, LEARNER], 80, [0]),
         ("learner 'genius': expected one of ppo", ["genius"], 80, [0]),
@@ -267,6 +269,8 @@ def test_bad_input(told, learners, budget, seeds):
 def test_unknown_config_fields_and_rules(tmp_path):
     with pytest.raises(ValueError, match="config warmth: tabular has batch, die, diverge, explore"):
         compare([LEARNER], Market, 8, 1, configs={"tabular": {"warmth": 3}})
+    with pytest.raises(ValueError, match="configs of nope: expected some of tabular"):
+        compare([LEARNER], Market, 8, 1, configs={"nope": {}})
     with pytest.raises(ValueError, match="rule 'last': expected one of first, random"):
         runs.play_rule(tmp_path, "last", Market, seed=0, held=None)
     with pytest.raises(ValueError, match="no saved run there"):

@@ -71,6 +71,14 @@ class Dmsb:
         require(
             pool is None or whole, f"pool = {pool!r}: expected None or an integer of at least 1"
         )
+        require(
+            isinstance(everybody, bool), f"everybody = {everybody!r}: expected true or false"
+        )
+        require(
+            isinstance(parameters, Parameters),
+            f"parameters = {parameters!r}: expected a record `Parameters` of the market; on the "
+            "command line give zeta, bandwidth and task",
+        )
         given = {"zeta": zeta, "bandwidth": bandwidth, "task": task}
         chosen = {name: value for name, value in given.items() if value is not None}
         self.parameters = replace(parameters, **chosen)  # type: ignore[arg-type]
@@ -91,6 +99,7 @@ class Dmsb:
                 "zeta": self.parameters.zeta,
                 "everybody": str(everybody),
                 "periods": periods,
+                **({} if pool is None else {"pool": int(pool)}),
                 **changed(replace(self.parameters, zeta=PRINTED.zeta), PRINTED),
             },
             scale=float(f"{typical:.2g}"),

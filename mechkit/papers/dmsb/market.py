@@ -8,10 +8,11 @@ together for a whole batch. Sizes are in megabit, rates in megabit per second, t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
-from mechkit.errors import require, whole
+from mechkit.errors import bounds, require, whole
 
 MEGABIT = 8
 """Megabit in a megabyte."""
@@ -42,14 +43,17 @@ class Parameters:
 
     def __post_init__(self) -> None:
         for name in ("task", "bandwidth", "compute", "power", "accuracy"):
-            low, high = getattr(self, name)
+            low, high = bounds(getattr(self, name), name)
             require(
                 0 <= low <= high and high > 0,
                 f"{name} = {(low, high)}: expected bounds 0 ≤ low ≤ high of a uniform draw",
             )
         for name in ("unit", "gain", "noise", "latency_factor", "match_factor", "zeta"):
             value = getattr(self, name)
-            require(value > 0, f"{name} = {value}: expected a positive number")
+            require(
+                isinstance(value, Real) and 0 < value < np.inf,
+                f"{name} = {value!r}: expected a positive number",
+            )
         require(
             self.accuracy[1] < 1,
             f"accuracy = {self.accuracy}: expected bounds below 1, where 1 / (1 - R)^β is finite",

@@ -40,6 +40,7 @@ from mechkit.papers.paper import Result, changed
 PAIRED: Mapping[str, Winners] = {"as printed": as_printed, "setter left out": setter_left_out}
 WINNERS = (*PAIRED, "by rank")
 """Who trades: readings of `mechanism`."""
+POOL, PAST = 1024, 256
 PAST_SEED = 0x6D61646461
 """Of the past instances from which constants are learned: the same for everybody."""
 Array = np.ndarray
@@ -70,8 +71,8 @@ class Madda:
         levels: Sequence[float] = systems.ACTIONS,
         winners: str = "as printed",
         reward: str = "reward (eq. 17)",
-        pool: int = 1024,
-        past: int = 256,
+        pool: int = POOL,
+        past: int = PAST,
         computing: tuple[float, float] | None = None,
         reputation: bool | None = None,
         parameters: Parameters = PAPER,
@@ -81,6 +82,16 @@ class Madda:
         require(winners in WINNERS, f"winners = {winners!r}: expected one of {', '.join(WINNERS)}")
         readings = ", ".join(map(repr, systems.REWARDS))
         require(reward in systems.REWARDS, f"reward = {reward!r}: expected one of {readings}")
+        numbers = np.asarray(levels)
+        require(
+            numbers.ndim == 1 and numbers.dtype.kind in "iuf",
+            f"levels = {levels!r}: expected several steps, rising, such as 1,5,10",
+        )
+        require(
+            isinstance(parameters, Parameters),
+            f"parameters = {parameters!r}: expected a record `Parameters` of the market; on the "
+            "command line give computing and reputation",
+        )
         steps = tuple(float(step) for step in levels)
         require(
             len(steps) > 0
@@ -107,12 +118,14 @@ class Madda:
             levels=steps,
             low=steps[0],
             high=steps[-1],
-            horizon=int((HIGHEST - LOWEST) / steps[0]) + 1,
+            horizon=most_moves(steps[0]),
             sizes={
                 "buyers": buyers,
                 "sellers": sellers,
                 "winners": winners,
                 "reward": reward,
+                **({} if pool == POOL else {"pool": int(pool)}),
+                **({} if past == PAST else {"past": int(past)}),
                 **changed(parameters, PAPER),
             },
             scale=self._typical(),
@@ -307,6 +320,13 @@ class Madda:
         a = self._auctions
         which = self._plans[objective].best(a.clock[0], -a.clock[1], self._picked)
         return np.asarray(self.spec.levels)[which]
+
+
+def most_moves(least: float) -> int:
+    """Of the clocks until they cross, with steps of at least that much. Whichever moves, they come
+    closer by its step, from HIGHEST − LOWEST; and they have to be past one another. A quotient that
+    is a whole number may be rounded to just below it."""
+    return int((HIGHEST - LOWEST) / least + 1e-9) + 1
 
 
 def constantly(step: Callable[[], float]) -> Rule:

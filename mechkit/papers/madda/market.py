@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mechkit.errors import require, whole
+from mechkit.errors import bounds, require, whole
 from mechkit.lazy import lazy
 from mechkit.papers.madda import matching
 
@@ -66,7 +66,8 @@ class Parameters:
 
     def __post_init__(self) -> None:
         least, most = self.resources
-        low, high = self.computing or self.resources
+        given = self.resources if self.computing is None else self.computing
+        low, high = bounds(given, "computing")
         require(
             least <= low <= high <= most,
             f"computing = {self.computing!r}: expected bounds {least:g} ≤ low ≤ high ≤ {most:g}, "
