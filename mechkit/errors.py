@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -52,7 +51,7 @@ def bounds(value: Any, what: str) -> tuple[Any, Any]:
     """The two finite numbers of a range. Raises InputError for anything else."""
     two = isinstance(value, tuple | list) and len(value) == 2
     require(
-        two and all(isinstance(end, Real) and np.isfinite(end) for end in value),
+        two and all(isinstance(end, int | float | np.number) and np.isfinite(end) for end in value),
         f"{what} = {value!r}: expected two numbers, the least and the largest, such as 20,60",
     )
     return value[0], value[1]

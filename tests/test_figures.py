@@ -18,7 +18,7 @@ TINY = Figure(
     market="dmsb",
     axes={"stations": {"2": {"stations": 2}, "3": {"stations": 3}}},
     learners=("discrete-sac",),
-    steps=600,
+    steps=2_400,
     measures=("latency, s",),
     curves=("stations", "3"),
     said=(Said("score", "best from bids", "random", 63),),
@@ -46,7 +46,7 @@ def test_a_figure_from_runs_to_its_files(tmp_path, monkeypatch, capsys):
     figures.main()
     columns, about = store.read_table(tmp_path / "out" / "dmsb.parquet")
     assert about["seeds"] == 2
-    assert about["steps"] == 600
+    assert about["steps"] == 2_400
     named = {}
     for k, name in enumerate(columns["name"]):
         named.setdefault(str(name), []).append(k)

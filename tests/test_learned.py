@@ -229,6 +229,7 @@ class Linear:
 
     def advance(self, steps):
         self.steps += steps
+        self.updates += 1
         return {}
 
     def policy(self):

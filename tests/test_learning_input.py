@@ -38,7 +38,9 @@ def test_fields_of_a_config(name, field, value):
 
 @pytest.mark.parametrize("name", ["discrete-sac", "diffusion", "sac", "ddpg"])
 def test_a_budget_within_the_warm_up_is_refused_before_training(name, tmp_path):
-    with pytest.raises(ValueError, match=r"steps = 2000: .* learns nothing in its first 2000 steps"):
+    with pytest.raises(
+        ValueError, match=r"steps = 2000: .* learns nothing in its first 2000 steps"
+    ):
         compare([name], Market, 2000, 1, save=tmp_path)
     assert not list(tmp_path.iterdir())
     told = refused("learn", "arms", "--learner", name, "--steps", "256", "--save", str(tmp_path))

@@ -267,7 +267,7 @@ def test_a_budget_below_one_batch(tmp_path):
         saved.read(tmp_path)
     assert train(tmp_path / "one", steps=8, checkpoint=None).trained["steps"] == 8
     for steps in (0, -3):
-        with pytest.raises(ValueError, match="expected at least one environment step"):
+        with pytest.raises(ValueError, match="expected a whole number of at least 1"):
             train(tmp_path, steps=steps)
 
 

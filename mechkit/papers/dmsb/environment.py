@@ -71,9 +71,7 @@ class Dmsb:
         require(
             pool is None or whole, f"pool = {pool!r}: expected None or an integer of at least 1"
         )
-        require(
-            isinstance(everybody, bool), f"everybody = {everybody!r}: expected true or false"
-        )
+        require(isinstance(everybody, bool), f"everybody = {everybody!r}: expected true or false")
         require(
             isinstance(parameters, Parameters),
             f"parameters = {parameters!r}: expected a record `Parameters` of the market; on the "

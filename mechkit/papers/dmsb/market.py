@@ -8,7 +8,6 @@ together for a whole batch. Sizes are in megabit, rates in megabit per second, t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
@@ -51,7 +50,7 @@ class Parameters:
         for name in ("unit", "gain", "noise", "latency_factor", "match_factor", "zeta"):
             value = getattr(self, name)
             require(
-                isinstance(value, Real) and 0 < value < np.inf,
+                isinstance(value, int | float | np.number) and bool(0 < value < np.inf),
                 f"{name} = {value!r}: expected a positive number",
             )
         require(
