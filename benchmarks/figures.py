@@ -166,14 +166,23 @@ def train(
     performed(tasks, os.cpu_count() or 1, f"figures of {figure.market}")
 
 
+def found_in(figure: Figure, folder: Path) -> dict[Path, compare.Comparison]:
+    """What the saved runs came to, by their place."""
+    places = {place(folder, options) for _, _, options in settings(figure)}
+    return {at: compare.compared(saved.find([at])) for at in places}
+
+
 def gathered(
-    figure: Figure, folder: Path, instances: int
+    figure: Figure,
+    folder: Path,
+    known: Mapping[Path, compare.Comparison],
+    instances: int,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """One row for each setting and learner, rule or mechanism, from the saved runs; and which runs
     are in none of them, and why."""
     rows, unfinished = [], []
     for axis, label, options in settings(figure):
-        (table,) = compare.compared(saved.find([place(folder, options)])).tables
+        (table,) = known[place(folder, options)].tables
         unfinished += [f"{axis} {label}: {line}" for line in table.unfinished]
         for row in table.rows:
             found = {"score": row.score, "gap": row.gap, **row.measures}
@@ -274,7 +283,8 @@ def main() -> None:
     names = options.learner or list(figure.learners)
     steps = options.steps or figure.steps
     train(figure, options.runs, names, options.seeds, steps, options.instances)
-    rows, unfinished = gathered(figure, options.runs, options.instances)
+    known = found_in(figure, options.runs)
+    rows, unfinished = gathered(figure, options.runs, known, options.instances)
     about = {
         "market": figure.market,
         "seeds": options.seeds,
@@ -285,9 +295,8 @@ def main() -> None:
     }
     write(options.figure, rows, about, options.out)
     axis, label = figure.curves
-    learning = place(options.runs, figure.axes[axis][label])
-    curves = options.out / f"{options.figure}-curves.png"
-    standings.plot(compare.compared(saved.find([learning])), curves)
+    learning = known[place(options.runs, figure.axes[axis][label])]
+    standings.plot(learning, options.out / f"{options.figure}-curves.png")
     Console().print(shown.averages(rows))
 
 

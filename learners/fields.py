@@ -27,8 +27,7 @@ def positive(config: Any, *names: str, most: float = math.inf) -> None:
     """ValueError unless these fields are finite numbers above 0, and at most `most`."""
     for name in names:
         value = getattr(config, name)
-        real = isinstance(value, int | float) and not isinstance(value, bool)
-        if not real or not math.isfinite(value) or not 0 < value <= most:
+        if not _finite(value) or not 0 < value <= most:
             above = "a finite number above 0" + ("" if most == math.inf else f", at most {most:g}")
             raise ValueError(f"{name} = {value!r}: expected {above}")
 
@@ -37,11 +36,15 @@ def within(config: Any, *names: str, least: float = -math.inf, most: float = mat
     """ValueError unless these fields are finite numbers from `least` to `most`."""
     for name in names:
         value = getattr(config, name)
-        real = isinstance(value, int | float) and not isinstance(value, bool)
-        if not real or not math.isfinite(value) or not least <= value <= most:
+        if not _finite(value) or not least <= value <= most:
             bounds = "" if least == -math.inf else f", at least {least:g}"
             bounds += "" if most == math.inf else f", at most {most:g}"
             raise ValueError(f"{name} = {value!r}: expected a finite number{bounds}")
+
+
+def _finite(value: Any) -> bool:
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    return real and math.isfinite(value)
 
 
 def flags(config: Any, *names: str) -> None:

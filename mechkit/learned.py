@@ -27,6 +27,7 @@ from mechkit.audit.curve import curve, through
 from mechkit.deployed import Auction, auction
 from mechkit.errors import InputError, require
 from mechkit.mechanism import Mechanism, play
+from mechkit.replay import OPAQUE_GAIN
 from mechkit.report import evidence
 from mechkit.rounds import Progress
 from mechkit.sides import side
@@ -42,8 +43,6 @@ LIES = 6000
 """Reports tried in all, about: with many agents there are more reports to try, and fewer rounds."""
 EVALUATIONS, SECONDS = 20_000, 8.0
 """What an audit spends on each property, if nothing else is said."""
-DUST = 1e-9
-"""What share of the types' scale is rounding, and no gain."""
 
 
 @dataclass(frozen=True)
@@ -277,7 +276,7 @@ def regret(
             break
         seen += _tried(mechanism, types, public, k, rng.permutation(acting)[:many])
     gains = np.array([one.gain for one in seen])
-    dust = DUST * setting.types.scale
+    dust = OPAQUE_GAIN * setting.types.scale
     place = int(np.argmax(gains))
     lie: float | None = seen[place].lie
     if gains[place] <= dust:
